@@ -1,0 +1,1 @@
+//! The pool simulator and the chain node.
