@@ -17,6 +17,9 @@ pub struct Difficulty(f64);
 pub struct DifficultyError(pub String);
 
 impl Difficulty {
+    /// What holds until a pool says otherwise.
+    pub const ONE: Difficulty = Difficulty(1.0);
+
     /// Checks a number.
     pub fn new(value: f64) -> Result<Difficulty, DifficultyError> {
         let difficulty = Difficulty(value);

@@ -1,0 +1,230 @@
+//! What this machine can search with, and opening it by name.
+
+use super::cpu::{Cpu, Kernel};
+use super::scalar::Scalar;
+use super::{Backend, Identity, SelfTestError, self_test};
+use std::fmt;
+use std::str::FromStr;
+use std::thread::available_parallelism;
+use thiserror::Error;
+
+/// The kinds of backend, as `--backend` takes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The reference in a loop.
+    Scalar,
+    /// The processor's vector units.
+    Cpu,
+    /// A graphics processor, through Vulkan, Metal or DX12.
+    Gpu,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Kind; 3] = [Kind::Scalar, Kind::Cpu, Kind::Gpu];
+
+    /// The name, as in `--backend`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Scalar => "scalar",
+            Kind::Cpu => "cpu",
+            Kind::Gpu => "gpu",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Kind {
+    type Err = OpenError;
+
+    fn from_str(name: &str) -> Result<Kind, OpenError> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or_else(|| OpenError::UnknownBackend(name.to_owned()))
+    }
+}
+
+/// Which backend to open, and how.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// The kind.
+    pub kind: Kind,
+    /// For the CPU, the form of the kernel; the fastest that runs here if `None`.
+    pub kernel: Option<String>,
+    /// For the GPU, a part of the adapter's name or its index; the best if `None`.
+    pub adapter: Option<String>,
+    /// For the CPU and the reference, how many threads; what this process may use if `None`.
+    pub threads: Option<usize>,
+}
+
+impl Selection {
+    /// A kind with all defaults.
+    pub fn of(kind: Kind) -> Selection {
+        Selection { kind, kernel: None, adapter: None, threads: None }
+    }
+}
+
+/// Why a backend could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// No backend is called so.
+    #[error("backend: no backend is called {0:?}; expected scalar, cpu or gpu")]
+    UnknownBackend(String),
+    /// No kernel is called so.
+    #[error("kernel: no kernel is called {0:?}; expected one of {names}", names = Kernel::NAMES.join(", "))]
+    UnknownKernel(String),
+    /// The kernel is not for this processor.
+    #[error("kernel: {name} cannot run here: {why}")]
+    UnusableKernel {
+        /// The kernel asked for.
+        name: String,
+        /// What is missing.
+        why: &'static str,
+    },
+    /// A kernel was chosen for a backend that has but one.
+    #[error("kernel: {kernel:?} was asked of backend {kind}, which has no choice of kernels; only cpu has")]
+    NoKernels {
+        /// The backend.
+        kind: Kind,
+        /// The kernel asked for.
+        kernel: String,
+    },
+    /// This program was built without GPU support.
+    #[error("backend: gpu is not in this build; build with the feature `gpu`")]
+    NotBuilt,
+    /// No usable adapter.
+    #[cfg(feature = "gpu")]
+    #[error(transparent)]
+    Gpu(#[from] super::gpu::GpuError),
+    /// It gave wrong answers.
+    #[error("backend {backend} is refused: {source}")]
+    Refused {
+        /// Which.
+        backend: Identity,
+        /// What it got wrong.
+        source: SelfTestError,
+    },
+}
+
+/// Opens a backend and tests it: one [`Backend`] for each thread that should drive it.
+pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
+    if let (Kind::Scalar | Kind::Gpu, Some(kernel)) = (selection.kind, &selection.kernel) {
+        return Err(OpenError::NoKernels { kind: selection.kind, kernel: kernel.clone() });
+    }
+    let threads = selection.threads.unwrap_or_else(usable_threads);
+    let mut backends: Vec<Box<dyn Backend>> = match selection.kind {
+        Kind::Scalar => (0..threads).map(|_| Box::new(Scalar::new()) as _).collect(),
+        Kind::Cpu => {
+            let kernel = choose_kernel(selection.kernel.as_deref())?;
+            (0..threads).map(|_| Box::new(Cpu::new(kernel)) as _).collect()
+        }
+        Kind::Gpu => vec![open_gpu(selection.adapter.as_deref())?],
+    };
+    // All threads of a processor run the same code: one test is enough.
+    if let Some(first) = backends.first_mut() {
+        self_test(first.as_mut())
+            .map_err(|source| OpenError::Refused { backend: first.identity().clone(), source })?;
+    }
+    Ok(backends)
+}
+
+fn choose_kernel(name: Option<&str>) -> Result<Kernel, OpenError> {
+    match name {
+        None => Kernel::usable().next().ok_or_else(|| OpenError::UnknownKernel("portable".to_owned())),
+        Some(name) => Kernel::detect(name)
+            .ok_or_else(|| OpenError::UnknownKernel(name.to_owned()))?
+            .map_err(|why| OpenError::UnusableKernel { name: name.to_owned(), why }),
+    }
+}
+
+#[cfg(feature = "gpu")]
+fn open_gpu(adapter: Option<&str>) -> Result<Box<dyn Backend>, OpenError> {
+    Ok(Box::new(super::gpu::Gpu::open(adapter)?))
+}
+
+#[cfg(not(feature = "gpu"))]
+fn open_gpu(_: Option<&str>) -> Result<Box<dyn Backend>, OpenError> {
+    Err(OpenError::NotBuilt)
+}
+
+/// How many threads this process may use: cores, less what affinity and cgroups take away.
+pub fn usable_threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// One way to search on this machine, usable or not.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its names.
+    pub identity: Identity,
+    /// How many threads would drive it.
+    pub threads: usize,
+    /// Facts for people: limits, drivers.
+    pub details: String,
+    /// Why it cannot be used, if it cannot.
+    pub unusable: Option<String>,
+}
+
+/// Everything that this program knows how to search with, with what this machine says of each. Opens nothing.
+pub fn devices() -> Vec<Device> {
+    let threads = usable_threads();
+    let identity = |backend, kernel| Identity { backend, kernel, device: String::new() };
+    let mut devices = vec![Device {
+        identity: identity("scalar", "reference"),
+        threads,
+        details: "one hash at a time; the judge of all others".to_owned(),
+        unusable: None,
+    }];
+    let default = Kernel::usable().next();
+    for name in Kernel::NAMES {
+        let detected = Kernel::detect(name).unwrap_or(Err("not in this build"));
+        devices.push(Device {
+            identity: identity("cpu", name),
+            threads,
+            details: match detected {
+                Ok(kernel) if Some(kernel) == default => "the default kernel here".to_owned(),
+                _ => String::new(),
+            },
+            unusable: detected.err().map(str::to_owned),
+        });
+    }
+    devices.extend(gpu_devices());
+    devices
+}
+
+#[cfg(feature = "gpu")]
+fn gpu_devices() -> Vec<Device> {
+    let adapters = super::gpu::adapters();
+    if adapters.is_empty() {
+        return vec![no_gpu("no adapter: no Vulkan, Metal or DX12 driver was found")];
+    }
+    adapters
+        .into_iter()
+        .map(|adapter| Device {
+            identity: Identity { backend: "gpu", kernel: "wgsl", device: adapter.name.clone() },
+            threads: 1,
+            details: adapter.details(),
+            unusable: adapter.unusable,
+        })
+        .collect()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn gpu_devices() -> Vec<Device> {
+    vec![no_gpu("this program was built without the feature `gpu`")]
+}
+
+fn no_gpu(why: &str) -> Device {
+    Device {
+        identity: Identity { backend: "gpu", kernel: "wgsl", device: String::new() },
+        threads: 0,
+        details: String::new(),
+        unusable: Some(why.to_owned()),
+    }
+}

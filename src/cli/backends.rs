@@ -1,0 +1,46 @@
+//! The arguments that choose backends, shared by all commands that search.
+
+use midstate::backend::{self, Backend, Kind, OpenError, Selection};
+
+#[derive(clap::Args, Clone, Debug)]
+pub(super) struct BackendArgs {
+    /// What to search with: scalar, cpu or gpu; may be given several times [default: cpu]
+    #[arg(long = "backend", value_name = "NAME")]
+    pub backends: Vec<Kind>,
+    /// The CPU kernel: avx512, avx2 or portable [default: the fastest that runs here]
+    #[arg(long, value_name = "NAME")]
+    pub kernel: Option<String>,
+    /// The GPU: a part of its name, or its number in `midstate devices` [default: the best]
+    #[arg(long, value_name = "NAME")]
+    pub adapter: Option<String>,
+    /// Threads for the CPU [default: all that this process may use]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+}
+
+impl BackendArgs {
+    /// Opens everything that was asked for.
+    pub(super) fn open(&self) -> Result<Vec<Box<dyn Backend>>, OpenError> {
+        let chosen = if self.backends.is_empty() { &[Kind::Cpu][..] } else { &self.backends };
+        if let (Some(kernel), false) = (&self.kernel, chosen.contains(&Kind::Cpu)) {
+            return Err(OpenError::NoKernels { kind: chosen[0], kernel: kernel.clone() });
+        }
+        let mut opened = Vec::new();
+        for (i, &kind) in chosen.iter().enumerate() {
+            if !chosen[..i].contains(&kind) {
+                opened.extend(backend::open(&self.selection(kind))?);
+            }
+        }
+        Ok(opened)
+    }
+
+    /// These arguments, as far as they concern one kind.
+    pub(super) fn selection(&self, kind: Kind) -> Selection {
+        Selection {
+            kind,
+            kernel: self.kernel.clone().filter(|_| kind == Kind::Cpu),
+            adapter: self.adapter.clone(),
+            threads: self.threads.map(usize::from),
+        }
+    }
+}

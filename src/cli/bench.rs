@@ -1,0 +1,321 @@
+//! `midstate bench`: hashrate of each backend and kernel, side by side, with the `sha2` crate as the yardstick.
+//!
+//! The contestants take turns in short rounds, so that a machine that slows down slows all of them. Each round searches
+//! nonces around that of a real header with its real target: it must report that nonce, no other, and the right count.
+
+use super::CliError;
+use super::backends::BackendArgs;
+use midstate::backend::{self, Backend, Cancel, Identity, Kind, OpenError, SearchError, Selection, devices};
+use midstate::engine::search_once;
+use midstate::sha256::Header;
+use midstate::work::{NonceRange, Work};
+use midstate_stratum::Target;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::thread;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+
+/// Headers of 64 blocks between 822,528 and 824,544. At their difficulty of 6.7e13 and more, no second nonce in 2^32
+/// meets the target by chance.
+const HEADERS: &[u8] = include_bytes!("bench-headers.bin");
+/// How long a contestant's turn takes.
+const ROUND: Duration = Duration::from_millis(250);
+
+/// Measure the hashrate of each backend and kernel, with the sha2 crate as the yardstick
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  midstate bench                                  everything that is usable here
+  midstate bench --backend cpu --kernel avx2 --threads 1 --seconds 10
+  midstate bench --json | jq '.results[] | {kernel, hashes_per_second}'
+
+Every round searches around the nonce of a real block; a missed or invented nonce, or a wrong count of hashes, makes the
+exit code 1. With --json, one object: {\"results\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"hashes\",\"seconds\",
+\"hashes_per_second\",\"ratio_to_sha2\",\"verified\"}]}.")]
+pub(super) struct Args {
+    #[command(flatten)]
+    backends: BackendArgs,
+    /// How long to measure each
+    #[arg(long, value_name = "S", default_value_t = 3.0, value_parser = parse_seconds)]
+    seconds: f64,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_seconds(text: &str) -> Result<f64, BenchError> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds > 0.0);
+    seconds.ok_or_else(|| BenchError::Seconds(text.to_owned()))
+}
+
+#[derive(Debug, Error)]
+pub(super) enum BenchError {
+    #[error("seconds: {0:?}; expected a number above 0")]
+    Seconds(String),
+    #[error("{0} gave wrong answers; its figures count for nothing")]
+    Wrong(String),
+}
+
+#[derive(Serialize)]
+struct Report {
+    results: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    backend: &'static str,
+    kernel: &'static str,
+    device: String,
+    threads: usize,
+    hashes: u64,
+    seconds: f64,
+    hashes_per_second: f64,
+    ratio_to_sha2: f64,
+    verified: bool,
+}
+
+/// Something to measure, and what was measured so far.
+struct Contestant {
+    identity: Identity,
+    threads: usize,
+    searcher: Searcher,
+    /// The next round's nonces.
+    nonces: u64,
+    rounds: usize,
+    hashes: u64,
+    time: Duration,
+    verified: bool,
+}
+
+enum Searcher {
+    Backends(Vec<Box<dyn Backend>>),
+    /// The yardstick: whole headers through the `sha2` crate.
+    Sha2,
+}
+
+pub(super) fn run(args: Args) -> Result<(), CliError> {
+    let headers: Vec<Header> = HEADERS.as_chunks::<80>().0.iter().map(|bytes| Header(*bytes)).collect();
+    let mut contestants = contestants(&args.backends)?;
+    // A round that does not count, which finds out how many nonces a round should have.
+    for contestant in &mut contestants {
+        contestant.round(&headers, false)?;
+    }
+    let progress = !args.json && stderr().is_terminal();
+    let end = Duration::from_secs_f64(args.seconds);
+    while contestants.iter().any(|contestant| contestant.time < end) {
+        for contestant in contestants.iter_mut().filter(|contestant| contestant.time < end) {
+            contestant.round(&headers, true)?;
+        }
+        if progress {
+            let done = contestants.iter().map(|contestant| contestant.time.min(end).as_secs_f64()).sum::<f64>();
+            write!(stderr(), "\r{:3.0} %", 100.0 * done / (args.seconds * contestants.len() as f64))?;
+        }
+    }
+    if progress {
+        write!(stderr(), "\r      \r")?;
+    }
+
+    let rate = |contestant: &Contestant| contestant.hashes as f64 / contestant.time.as_secs_f64();
+    let yardstick = contestants.first().map_or(f64::NAN, rate);
+    let row = |contestant: &Contestant| Row {
+        backend: contestant.identity.backend,
+        kernel: contestant.identity.kernel,
+        device: contestant.identity.device.clone(),
+        threads: contestant.threads,
+        hashes: contestant.hashes,
+        seconds: contestant.time.as_secs_f64(),
+        hashes_per_second: rate(contestant),
+        ratio_to_sha2: rate(contestant) / yardstick,
+        verified: contestant.verified,
+    };
+    let report = Report { results: contestants.iter().map(row).collect() };
+    print(&report, args.json)?;
+    match contestants.iter().find(|contestant| !contestant.verified) {
+        Some(wrong) => Err(BenchError::Wrong(wrong.identity.to_string()).into()),
+        None => Ok(()),
+    }
+}
+
+/// What was asked for, or everything usable; the yardstick first.
+fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
+    let selections: Vec<Selection> = if args.backends.is_empty() && args.kernel.is_none() {
+        // One adapter's name means that adapter, else all are measured.
+        let usable = devices().into_iter().filter(|device| device.unusable.is_none());
+        let wanted = usable.filter(|device| args.adapter.is_none() || device.identity.backend != "gpu");
+        let of_device = |device: backend::Device| {
+            let kind: Kind = device.identity.backend.parse()?;
+            let name = |kind_wanted, name: String| (kind == kind_wanted).then_some(name);
+            Ok(Selection {
+                kernel: name(Kind::Cpu, device.identity.kernel.to_owned()),
+                adapter: name(Kind::Gpu, device.identity.device),
+                ..args.selection(kind)
+            })
+        };
+        let mut selections = wanted.map(of_device).collect::<Result<Vec<_>, OpenError>>()?;
+        selections.extend(args.adapter.is_some().then(|| args.selection(Kind::Gpu)));
+        selections
+    } else if args.backends.is_empty() {
+        vec![args.selection(Kind::Cpu)]
+    } else {
+        args.backends.iter().map(|kind| args.selection(*kind)).collect()
+    };
+
+    let threads = args.threads.map_or_else(backend::registry::usable_threads, usize::from);
+    let yardstick = Identity { backend: "sha2", kernel: "crate", device: String::new() };
+    let mut contestants = vec![Contestant::new(yardstick, threads, Searcher::Sha2)];
+    for selection in selections {
+        let opened = backend::open(&selection)?;
+        if let Some(first) = opened.first() {
+            contestants.push(Contestant::new(first.identity().clone(), opened.len(), Searcher::Backends(opened)));
+        }
+    }
+    Ok(contestants)
+}
+
+impl Contestant {
+    fn new(identity: Identity, threads: usize, searcher: Searcher) -> Contestant {
+        Contestant {
+            identity,
+            threads,
+            searcher,
+            nonces: 1 << 16,
+            rounds: 0,
+            hashes: 0,
+            time: Duration::ZERO,
+            verified: true,
+        }
+    }
+
+    /// Searches around the next header's nonce, which lies at a different place of the range each time.
+    fn round(&mut self, headers: &[Header], counts: bool) -> Result<(), SearchError> {
+        let header = headers[self.rounds % headers.len()];
+        let before = self.nonces * (self.rounds as u64 * 37 % 100) / 100;
+        let range = NonceRange::new(header.nonce().wrapping_sub(before as u32), self.nonces);
+        let range = range.unwrap_or(NonceRange::ALL);
+        let target = Target::from_compact(header.nbits()).unwrap_or(Target::DIFFICULTY_1);
+        let work = Work::new(header, range, target);
+
+        let started = Instant::now();
+        let (nonces, hashes) = self.searcher.search(&work, self.threads)?;
+        let time = started.elapsed();
+
+        self.verified &= nonces == [header.nonce()] && hashes == range.len();
+        self.rounds += 1;
+        if counts {
+            self.hashes += hashes;
+            self.time += time;
+        }
+        let ideal = range.len() as f64 * ROUND.as_secs_f64() / time.as_secs_f64().max(1e-6);
+        self.nonces = (ideal as u64).clamp(1 << 12, 1 << 32);
+        Ok(())
+    }
+}
+
+impl Searcher {
+    fn search(&mut self, work: &Work, threads: usize) -> Result<(Vec<u32>, u64), SearchError> {
+        match self {
+            Searcher::Backends(backends) => {
+                let searched = search_once(backends, work, &Cancel::never())?;
+                Ok((searched.candidates.iter().map(|candidate| candidate.nonce).collect(), searched.hashes))
+            }
+            Searcher::Sha2 => Ok(search_with_sha2(work, threads)),
+        }
+    }
+}
+
+fn search_with_sha2(work: &Work, threads: usize) -> (Vec<u32>, u64) {
+    let mut rest = work.range();
+    let part = rest.len().div_ceil(threads as u64);
+    let parts: Vec<NonceRange> = (0..threads).map(|_| rest.take_front(part)).collect();
+    let nonces = thread::scope(|scope| {
+        let search = |range: NonceRange| {
+            let header = work.header(midstate::work::Candidate { version: 0, nonce: work.range().first() });
+            let mut bytes = header.map_or([0; 80], |header| header.0);
+            let wins = move |nonce: &u32| {
+                bytes[76..].copy_from_slice(&nonce.to_le_bytes());
+                work.target().is_met_by(&Sha256::digest(Sha256::digest(bytes)).into())
+            };
+            range.iter().filter(wins).collect::<Vec<_>>()
+        };
+        let threads: Vec<_> = parts.into_iter().map(|range| scope.spawn(move || search(range))).collect();
+        let results = threads.into_iter().map(|thread| thread.join().unwrap_or_default());
+        results.flatten().collect()
+    });
+    (nonces, work.range().len())
+}
+
+fn print(report: &Report, json: bool) -> Result<(), CliError> {
+    let mut out = stdout().lock();
+    if json {
+        serde_json::to_writer(&mut out, report).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    writeln!(out, "{:<8} {:<10} {:>7} {:>12} {:>9}  verified", "backend", "kernel", "threads", "hashrate", "to sha2")?;
+    for row in &report.results {
+        writeln!(
+            out,
+            "{:<8} {:<10} {:>7} {:>12} {:>8.2}x  {}{}",
+            row.backend,
+            row.kernel,
+            row.threads,
+            super::report::hashrate(row.hashes_per_second),
+            row.ratio_to_sha2,
+            if row.verified { "yes" } else { "NO" },
+            if row.device.is_empty() { String::new() } else { format!("  {}", row.device) },
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use midstate::backend::scalar::Scalar;
+    use midstate::work::Candidate;
+
+    #[test]
+    fn the_headers_are_real_and_hard() {
+        let headers: Vec<Header> = HEADERS.as_chunks::<80>().0.iter().map(|bytes| Header(*bytes)).collect();
+        assert_eq!(headers.len(), 64);
+        for header in headers {
+            let target = Target::from_compact(header.nbits()).unwrap();
+            assert!(target.is_met_by(&header.hash().0), "{header}");
+            assert_eq!(target.top_word(), 0);
+        }
+    }
+
+    #[test]
+    fn a_backend_that_misses_or_miscounts_is_not_verified() {
+        /// Searches properly, then spoils one answer.
+        struct Liar(Scalar, u64);
+        impl Backend for Liar {
+            fn identity(&self) -> &Identity {
+                self.0.identity()
+            }
+            fn search(
+                &mut self,
+                work: &Work,
+                cancel: &Cancel,
+                found: &mut dyn FnMut(Candidate),
+            ) -> Result<u64, SearchError> {
+                let hashes = self.0.search(work, cancel, &mut |candidate| {
+                    if self.1 == 0 {
+                        found(candidate);
+                    }
+                })?;
+                Ok(hashes - self.1 / 2)
+            }
+        }
+        let headers: Vec<Header> = HEADERS.as_chunks::<80>().0.iter().map(|bytes| Header(*bytes)).collect();
+        for (lie, verified) in [(0, true), (1, false), (2, false)] {
+            let liar = Liar(Scalar::new(), lie);
+            let identity = liar.identity().clone();
+            let mut contestant = Contestant::new(identity, 1, Searcher::Backends(vec![Box::new(liar)]));
+            contestant.round(&headers, true).unwrap();
+            assert_eq!(contestant.verified, verified);
+        }
+    }
+}

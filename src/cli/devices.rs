@@ -1,0 +1,97 @@
+//! `midstate devices`: what can search here.
+
+use super::CliError;
+use midstate::backend::{Device, devices};
+use serde::Serialize;
+use std::io::{Write, stdout};
+
+/// List what can search on this machine, and what cannot and why
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  midstate devices
+  midstate devices --json | jq '.devices[] | select(.usable)'
+
+With --json, one object: {\"arch\",\"instruction_sets\",\"devices\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"usable\",
+\"reason\",\"details\"}]}; `reason` says why a device is not usable, and is null where it is.")]
+pub(super) struct Args {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Listing {
+    arch: &'static str,
+    instruction_sets: Vec<&'static str>,
+    devices: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    backend: &'static str,
+    kernel: &'static str,
+    device: String,
+    threads: usize,
+    usable: bool,
+    reason: Option<String>,
+    details: String,
+}
+
+impl From<Device> for Row {
+    fn from(device: Device) -> Row {
+        Row {
+            backend: device.identity.backend,
+            kernel: device.identity.kernel,
+            device: device.identity.device,
+            threads: device.threads,
+            usable: device.unusable.is_none(),
+            reason: device.unusable,
+            details: device.details,
+        }
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), CliError> {
+    let listing = Listing {
+        arch: std::env::consts::ARCH,
+        instruction_sets: instruction_sets(),
+        devices: devices().into_iter().map(Row::from).collect(),
+    };
+    let mut out = stdout().lock();
+    if args.json {
+        serde_json::to_writer(&mut out, &listing).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+        return Ok(());
+    }
+    writeln!(out, "{} with {}\n", listing.arch, listing.instruction_sets.join(", "))?;
+    writeln!(out, "{:<8} {:<10} {:>7}  {:<6} notes", "backend", "kernel", "threads", "usable")?;
+    for row in listing.devices {
+        let notes = [Some(row.device), Some(row.details), row.reason];
+        let notes: Vec<_> = notes.into_iter().flatten().filter(|note| !note.is_empty()).collect();
+        let usable = if row.usable { "yes" } else { "no" };
+        writeln!(out, "{:<8} {:<10} {:>7}  {usable:<6} {}", row.backend, row.kernel, row.threads, notes.join("; "))?;
+    }
+    Ok(())
+}
+
+/// The instruction sets of this processor that matter to SHA-256.
+#[cfg(target_arch = "x86_64")]
+fn instruction_sets() -> Vec<&'static str> {
+    let sets = [
+        ("sse2", is_x86_feature_detected!("sse2")),
+        ("ssse3", is_x86_feature_detected!("ssse3")),
+        ("sse4.1", is_x86_feature_detected!("sse4.1")),
+        ("sha", is_x86_feature_detected!("sha")),
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+        ("avx512bw", is_x86_feature_detected!("avx512bw")),
+        ("avx512vl", is_x86_feature_detected!("avx512vl")),
+    ];
+    sets.into_iter().filter_map(|(name, there)| there.then_some(name)).collect()
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn instruction_sets() -> Vec<&'static str> {
+    Vec::new()
+}

@@ -1,0 +1,123 @@
+//! `midstate mine`: joins a pool.
+
+use super::CliError;
+use super::backends::BackendArgs;
+use super::report::{JSON_HELP, Reporter};
+use midstate::backend::Backend;
+use midstate::engine::Engine;
+use midstate::miner::{Miner, Stats};
+use midstate::upstream::{self, Credentials, PoolUrl};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+/// Join a mining pool
+#[derive(clap::Args)]
+#[command(after_help = format!("\
+Examples:
+  midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice
+  MIDSTATE_PASSWORD=d=1024 midstate mine --url stratum+tcp://pool.example:3333 --user bc1q….rig1 --backend cpu --backend gpu
+  midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice --json --seconds 60
+
+Runs until Ctrl-C, and reconnects by itself. {JSON_HELP}"))]
+pub(super) struct Args {
+    /// The pool: stratum+tcp://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    url: PoolUrl,
+    /// The user, or user.worker; often a Bitcoin address
+    #[arg(long, value_name = "NAME")]
+    user: String,
+    /// The password; better in the environment or a file, since others can read command lines
+    #[arg(long, env = "MIDSTATE_PASSWORD", hide_env_values = true, value_name = "TEXT", default_value = "x")]
+    password: String,
+    /// A file whose first line is the password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    backends: BackendArgs,
+    /// Stop after so long
+    #[arg(long, value_name = "S")]
+    seconds: Option<u32>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Error)]
+pub(super) enum MineError {
+    #[error("password file {path:?}: {source}")]
+    PasswordFile { path: PathBuf, source: io::Error },
+    #[error("cannot start: {0}")]
+    Start(io::Error),
+}
+
+impl MineError {
+    pub(super) fn is_usage(&self) -> bool {
+        matches!(self, MineError::PasswordFile { .. })
+    }
+}
+
+pub(super) fn run(args: Args) -> Result<(), CliError> {
+    let password = match &args.password_file {
+        None => args.password.clone(),
+        Some(path) => {
+            let read = std::fs::read_to_string(path);
+            let text = read.map_err(|source| MineError::PasswordFile { path: path.clone(), source })?;
+            text.lines().next().unwrap_or_default().to_owned()
+        }
+    };
+    let backends = args.backends.open()?;
+    let mut reporter = Reporter::new(args.json, backends.iter().map(|b| b.identity().clone()).collect());
+    let runtime = tokio::runtime::Runtime::new().map_err(MineError::Start)?;
+    runtime.block_on(async {
+        let credentials = Credentials { user: args.user, password };
+        let mut miner = start(backends, args.url, credentials).map_err(MineError::Start)?;
+        let limit = args.seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        let mut end = std::pin::pin!(interrupted(limit));
+        loop {
+            tokio::select! {
+                event = miner.next() => reporter.event(&event)?,
+                () = &mut end => break,
+            }
+        }
+        let stats: Stats = miner.stop();
+        reporter.summary(&stats, None)?;
+        Ok(())
+    })
+}
+
+/// Starts an engine and an upstream, and joins them.
+pub(super) fn start(
+    backends: Vec<Box<dyn Backend>>,
+    url: PoolUrl,
+    credentials: Credentials,
+) -> io::Result<Miner> {
+    let (to_miner, from_engine) = mpsc::unbounded_channel();
+    let engine = Engine::start(backends, move |event| {
+        // Nobody listens only when the miner is going away.
+        let _ = to_miner.send(event);
+    })?;
+    let (events, from_upstream) = mpsc::unbounded_channel();
+    let upstream = upstream::spawn(url, credentials, events);
+    Ok(Miner::new(engine, from_engine, upstream, from_upstream))
+}
+
+/// Waits for Ctrl-C, for a request to terminate, or for the time to run out.
+pub(super) async fn interrupted(limit: Duration) {
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+        () = tokio::time::sleep(limit) => {}
+    }
+}

@@ -1,0 +1,87 @@
+//! Where the engine's threads take their slices: one stream of work, cut up so that no two slices overlap.
+
+use super::lock;
+use crate::backend::Cancel;
+use crate::work::{NonceRange, Work};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A stream of work, each with a tag that comes back with what is found in it.
+pub type Source<T> = Box<dyn Iterator<Item = (Work, T)> + Send>;
+
+pub(super) struct Feed<T> {
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+struct State<T> {
+    source: Option<Source<T>>,
+    /// The work being cut up, and which of its nonces nobody took yet.
+    current: Option<(Work, T, NonceRange)>,
+    stopped: bool,
+}
+
+impl<T> Default for Feed<T> {
+    fn default() -> Self {
+        let state = State { source: None, current: None, stopped: false };
+        Feed { state: Mutex::new(state), changed: Condvar::new() }
+    }
+}
+
+impl<T> Feed<T> {
+    /// Replaces the stream. `cancel` ends the old work's epoch, at a moment when nobody can take a slice.
+    pub(super) fn replace(&self, source: Option<Source<T>>, cancel: impl FnOnce()) {
+        let mut state = lock(&self.state);
+        state.source = source;
+        state.current = None;
+        cancel();
+        self.changed.notify_all();
+    }
+
+    pub(super) fn stop(&self) {
+        lock(&self.state).stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for this long, or until there is something new.
+    pub(super) fn sleep(&self, time: Duration) {
+        let state = lock(&self.state);
+        if !state.stopped {
+            drop(self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl<T: Clone> Feed<T> {
+    /// Up to `nonces` nonces that nobody else has, with the token of their epoch; waits for work if there is none.
+    /// `None` when the engine stops.
+    pub(super) fn take(&self, nonces: u64, epoch: &Arc<AtomicU64>) -> Option<(Work, T, Cancel)> {
+        let mut state = lock(&self.state);
+        loop {
+            if state.stopped {
+                return None;
+            }
+            if let Some((work, tag)) = state.slice(nonces) {
+                return Some((work, tag, Cancel::on_change_of(epoch)));
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl<T: Clone> State<T> {
+    fn slice(&mut self, nonces: u64) -> Option<(Work, T)> {
+        loop {
+            if let Some((work, tag, left)) = &mut self.current {
+                let range = left.take_front(nonces);
+                if !range.is_empty() {
+                    return Some((work.over(range), tag.clone()));
+                }
+            }
+            let (work, tag) = self.source.as_mut()?.next()?;
+            let left = work.range();
+            self.current = Some((work, tag, left));
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Joins an upstream to the engine: jobs go down, shares go up, and everything that happens is said once.
+//!
+//! # Shares that would be stale
+//!
+//! A hash that meets the header's own target is a block. Once it is accepted, every other share on the same previous
+//! block is stale; until the pool has said what became of it, nobody knows. So a block makes the shares behind it wait
+//! for the pool's next word: a job on another block voids them, a job on the same block or a rejection sets them free.
+//! Likewise a share that is found after the pool moved on to another block is not sent. Neither is lost without a word:
+//! they are said and counted as stale.
+
+use crate::engine::{self, Engine, Hashrate, WorkerStats};
+use crate::job::{Job, JobError, JobStream, MAX_EXTRANONCE2_SIZE, Origin, Share};
+use crate::upstream;
+use midstate_stratum::Target;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval};
+
+/// What a miner says.
+#[derive(Debug)]
+pub enum Event {
+    /// From the upstream, after the miner acted on it.
+    Upstream(upstream::Event),
+    /// From the engine, other than shares.
+    Engine(engine::Event<Origin>),
+    /// Shares that were not sent because their previous block is no longer the best.
+    Stale(Vec<Share>),
+    /// The pool's job cannot be worked on.
+    BadJob {
+        /// Its id.
+        id: String,
+        /// Why.
+        error: JobError,
+    },
+    /// The counters, now and then.
+    Stats(Stats),
+}
+
+/// Counters since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// Of each backend.
+    pub workers: Vec<WorkerStats>,
+    /// Shares that the pool accepted.
+    pub accepted: u64,
+    /// Shares that the pool rejected.
+    pub rejected: u64,
+    /// Shares that were not sent because they were stale.
+    pub stale: u64,
+    /// Shares whose answer never came.
+    pub lost: u64,
+    /// Accepted shares that met the header's own target.
+    pub blocks: u64,
+    /// How long the miner runs.
+    pub elapsed: Duration,
+}
+
+impl Stats {
+    /// Hashes of all backends.
+    pub fn hashes(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.hashes).sum()
+    }
+
+    /// Hardware errors of all backends.
+    pub fn hardware_errors(&self) -> u64 {
+        self.workers.iter().map(|worker| worker.hardware_errors).sum()
+    }
+
+    /// Speed of all backends together.
+    pub fn hashrate(&self) -> Hashrate {
+        self.workers.iter().map(|worker| worker.hashrate).sum()
+    }
+}
+
+/// How often the counters are read for the hashrate, and said.
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A miner: drive it with [`Miner::next`].
+pub struct Miner {
+    engine: Engine<Origin>,
+    from_engine: mpsc::UnboundedReceiver<engine::Event<Origin>>,
+    upstream: upstream::Handle,
+    from_upstream: mpsc::UnboundedReceiver<upstream::Event>,
+    ticks: tokio::time::Interval,
+    started: Instant,
+    stats: Stats,
+    /// What is still to be said.
+    said: VecDeque<Event>,
+    /// What the current job builds on, once there is one.
+    tip: Option<[u8; 32]>,
+    /// Shares that wait for the fate of a block, if one was sent for the current tip.
+    behind_block: Option<Vec<Share>>,
+    jobs: u128,
+}
+
+impl Miner {
+    /// Joins an engine, started with the sender's other end, to an upstream.
+    pub fn new(
+        engine: Engine<Origin>,
+        from_engine: mpsc::UnboundedReceiver<engine::Event<Origin>>,
+        upstream: upstream::Handle,
+        from_upstream: mpsc::UnboundedReceiver<upstream::Event>,
+    ) -> Miner {
+        let mut ticks = interval(STATS_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        Miner {
+            engine,
+            from_engine,
+            upstream,
+            from_upstream,
+            ticks,
+            started: Instant::now(),
+            stats: Stats::default(),
+            said: VecDeque::new(),
+            tip: None,
+            behind_block: None,
+            jobs: 0,
+        }
+    }
+
+    /// Works until there is something to say. Safe to drop and call again.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            if let Some(event) = self.said.pop_front() {
+                return event;
+            }
+            // What the pool says comes first: a new tip must not wait behind shares for the old one.
+            tokio::select! {
+                biased;
+                Some(event) = self.from_upstream.recv() => self.on_upstream(event),
+                Some(event) = self.from_engine.recv() => self.on_engine(event),
+                _ = self.ticks.tick() => return Event::Stats(self.stats()),
+            }
+        }
+    }
+
+    /// The counters as they are now.
+    pub fn stats(&mut self) -> Stats {
+        self.stats.workers = self.engine.stats();
+        self.stats.elapsed = self.started.elapsed();
+        self.stats.clone()
+    }
+
+    /// Stops the engine and gives the final counters.
+    pub fn stop(mut self) -> Stats {
+        self.engine.stop();
+        self.stats()
+    }
+
+    fn on_upstream(&mut self, event: upstream::Event) {
+        match &event {
+            upstream::Event::Job { job, .. } => {
+                let waiting = self.behind_block.take().unwrap_or_default();
+                let same_tip = self.tip.replace(job.previous_block_hash) == Some(job.previous_block_hash);
+                self.begin(job);
+                if same_tip { waiting.into_iter().for_each(|share| self.send(share)) } else { self.drop_stale(waiting) }
+            }
+            upstream::Event::Answered { share, verdict: Ok(()), .. } => {
+                self.stats.accepted += 1;
+                self.stats.blocks += u64::from(is_block(share));
+            }
+            upstream::Event::Answered { share, verdict: Err(_), .. } => {
+                self.stats.rejected += 1;
+                if is_block(share) {
+                    let waiting = self.behind_block.take().unwrap_or_default();
+                    waiting.into_iter().for_each(|share| self.send(share));
+                }
+            }
+            upstream::Event::Lost(shares) => self.stats.lost += shares.len() as u64,
+            upstream::Event::Disconnected { .. } => {
+                // Jobs die with their session, and so does what waited.
+                self.engine.pause();
+                self.tip = None;
+                let waiting = self.behind_block.take().unwrap_or_default();
+                self.drop_stale(waiting);
+            }
+            _ => {}
+        }
+        self.said.push_back(Event::Upstream(event));
+    }
+
+    fn begin(&mut self, job: &Arc<Job>) {
+        // Jobs may differ in nothing that is hashed: each begins at another extranonce2.
+        let first_extranonce2 = self.jobs << (4 * job.extranonce2_size.min(MAX_EXTRANONCE2_SIZE));
+        self.jobs += 1;
+        match JobStream::new(Arc::clone(job), 1, first_extranonce2) {
+            Ok(stream) => self.engine.set_source(Box::new(stream)),
+            Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
+        }
+    }
+
+    fn on_engine(&mut self, event: engine::Event<Origin>) {
+        let engine::Event::Found { worker, tag, header, hash } = event else {
+            self.said.push_back(Event::Engine(event));
+            return;
+        };
+        let share = Share { origin: tag, header, hash, worker };
+        if self.tip == Some(share.origin.job.previous_block_hash) {
+            self.send(share);
+        } else {
+            self.drop_stale(vec![share]);
+        }
+    }
+
+    /// Sends a share, or lets it wait behind a block.
+    fn send(&mut self, share: Share) {
+        if let Some(waiting) = &mut self.behind_block {
+            waiting.push(share);
+            return;
+        }
+        if is_block(&share) {
+            self.behind_block = Some(Vec::new());
+        }
+        if let Err(unsent) = self.upstream.submit(share) {
+            self.stats.lost += 1;
+            self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![unsent])));
+        }
+    }
+
+    fn drop_stale(&mut self, shares: Vec<Share>) {
+        if !shares.is_empty() {
+            self.stats.stale += shares.len() as u64;
+            self.said.push_back(Event::Stale(shares));
+        }
+    }
+}
+
+/// Whether a share meets its own header's target.
+fn is_block(share: &Share) -> bool {
+    Target::from_compact(share.header.nbits()).is_ok_and(|target| target.is_met_by(&share.hash.0))
+}

@@ -1,0 +1,15 @@
+//! SHA-256 as FIPS 180-4 writes it, and the double hash of a block header.
+//!
+//! This is the reference: it is written to be read beside the standard, it is checked against the `sha2` crate and the
+//! NIST vectors, and every nonce that any kernel reports is judged by it. Speed lives in [`crate::backend`].
+
+mod compress;
+mod header;
+mod partial;
+
+pub use compress::{IV, K, compress, schedule};
+pub use header::{Hash, Header, Midstate, sha256, sha256d};
+pub use partial::Partial;
+
+pub(crate) use compress::round;
+pub(crate) use partial::{HEADER_BITS, PADDING};
