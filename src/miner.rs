@@ -93,6 +93,7 @@ pub struct Miner {
     /// Shares that wait for the fate of a block, if one was sent for the current tip.
     behind_block: Option<Vec<Share>>,
     jobs: u128,
+    paused: bool,
 }
 
 impl Miner {
@@ -117,6 +118,7 @@ impl Miner {
             tip: None,
             behind_block: None,
             jobs: 0,
+            paused: false,
         }
     }
 
@@ -141,6 +143,13 @@ impl Miner {
         self.stats.workers = self.engine.stats();
         self.stats.elapsed = self.started.elapsed();
         self.stats.clone()
+    }
+
+    /// Searches no more. Shares that were sent are still answered.
+    pub fn pause(&mut self) {
+        self.paused = true;
+        self.tip = None;
+        self.engine.pause();
     }
 
     /// Stops the engine and gives the final counters.
@@ -182,6 +191,9 @@ impl Miner {
     }
 
     fn begin(&mut self, job: &Arc<Job>) {
+        if self.paused {
+            return;
+        }
         // Jobs may differ in nothing that is hashed: each begins at another extranonce2.
         let first_extranonce2 = self.jobs << (4 * job.extranonce2_size.min(MAX_EXTRANONCE2_SIZE));
         self.jobs += 1;

@@ -1,1 +1,22 @@
-//! The pool simulator and the chain node.
+//! A mining pool simulator and a minimal chain node, in one process.
+//!
+//! ```text
+//! chain ◀──block── node ──template──▶ pool ──mining.notify──▶ miners
+//!                   ▲                   ▲                        │
+//!                   └──────block────────┴──────mining.submit─────┘
+//! ```
+//!
+//! - [`chain`]: which blocks are valid, and which chain of them is the best;
+//! - [`node`]: block templates, and JSON-RPC as Bitcoin Core speaks it;
+//! - [`pool`]: a Stratum V1 server that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels.
+
+pub mod chain;
+pub mod node;
+pub mod pool;
+
+use bitcoin::{Address, Network, Script};
+
+/// Where coins go if nobody says where: the script OP_TRUE, which anybody can spend (as P2WSH).
+pub fn anyone_can_spend() -> Address {
+    Address::p2wsh(Script::from_bytes(&[0x51]), Network::Regtest)
+}

@@ -65,7 +65,7 @@ pub enum Event<T> {
 /// Searches an endless stream of work on several backends at once. Dropped, it stops them.
 pub struct Engine<T> {
     shared: Arc<Shared<T>>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Box<dyn Backend>>>,
     meters: Mutex<Vec<Meter>>,
 }
 
@@ -158,14 +158,12 @@ impl<T: Clone + Send + 'static> Engine<T> {
 }
 
 impl<T> Engine<T> {
-    /// Cancels all searches and waits for the threads. The counters are final afterwards.
-    pub fn stop(&mut self) {
+    /// Cancels all searches, waits for the threads, and gives their backends back. The counters are final afterwards.
+    pub fn stop(&mut self) -> Vec<Box<dyn Backend>> {
         self.shared.feed.stop();
         self.shared.epoch.fetch_add(1, Ordering::Release);
-        for thread in self.threads.drain(..) {
-            // A panic was already printed by its thread.
-            let _ = thread.join();
-        }
+        // A thread that panicked has printed why, and its backend is gone.
+        self.threads.drain(..).filter_map(|thread| thread.join().ok()).collect()
     }
 }
 
@@ -183,7 +181,7 @@ impl<T: Clone> Shared<T> {
     }
 
     /// A backend's thread.
-    fn run(&self, index: usize, mut backend: Box<dyn Backend>) {
+    fn run(&self, index: usize, mut backend: Box<dyn Backend>) -> Box<dyn Backend> {
         let mut slice = FIRST_SLICE;
         let mut retry = RETRY;
         while let Some((work, tag, cancel)) = self.feed.take(slice, &self.epoch) {
@@ -205,6 +203,7 @@ impl<T: Clone> Shared<T> {
                 }
             }
         }
+        backend
     }
 
     fn check(&self, worker: usize, work: &Work, tag: &T, candidate: Candidate) {

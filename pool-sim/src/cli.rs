@@ -1,0 +1,198 @@
+//! The command line of `pool-sim`.
+
+use bitcoin::address::{Address, NetworkUnchecked};
+use bitcoin::{Network, ScriptBuf};
+use clap::Parser;
+use midstate_stratum::{Difficulty, DifficultyError};
+use pool_sim::chain::{BlockError, Params};
+use pool_sim::node::{Auth, Cookie, Node, serve};
+use pool_sim::pool::{Pool, PoolConfig, PoolEvent};
+use serde_json::{Value, json};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use thiserror::Error;
+
+/// A mining pool (Stratum V1) and a regtest node (JSON-RPC) in one process, for testing miners.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "\
+Examples:
+  pool-sim
+  pool-sim --listen 127.0.0.1:3333 --rpc 127.0.0.1:18443 --rpc-user alice --rpc-password-file secret
+  pool-sim --start-difficulty 0.01 --pay-to bcrt1q… --json
+
+The chain begins anew at each start and is kept in memory. Without --rpc-user, calls need the cookie in
+DATA_DIR/regtest/.cookie, as with Bitcoin Core.
+
+With --json, one object a line; each has an \"event\": ready, joined, left, job, share, block, unreadable, stopped.
+
+Exit codes: 0 stopped by Ctrl-C or the method `stop`, 1 failed, 2 arguments that make no sense."
+)]
+struct Cli {
+    /// Where miners connect
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3333")]
+    listen: SocketAddr,
+    /// Where JSON-RPC is served
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18443")]
+    rpc: SocketAddr,
+    /// The user for JSON-RPC, instead of a cookie
+    #[arg(long, value_name = "NAME", requires = "password")]
+    rpc_user: Option<String>,
+    /// The password for JSON-RPC; better in the environment or a file, since others can read command lines
+    #[arg(long, env = "POOL_SIM_RPC_PASSWORD", hide_env_values = true, value_name = "TEXT", group = "password")]
+    rpc_password: Option<String>,
+    /// A file whose first line is the password for JSON-RPC
+    #[arg(long, value_name = "FILE", group = "password")]
+    rpc_password_file: Option<PathBuf>,
+    /// Where the cookie is kept
+    #[arg(long, value_name = "DIR", default_value = "pool-sim-data")]
+    data_dir: PathBuf,
+    /// What miners begin with; may be below 1
+    #[arg(long, value_name = "D", default_value = "0.01", value_parser = parse_difficulty)]
+    start_difficulty: Difficulty,
+    /// The regtest address that blocks pay [default: one that anybody can spend from]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
+    pay_to: Option<ScriptBuf>,
+    /// How many blocks are mined at the start: many miners and pools get the first 16 heights wrong
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    premine: u32,
+    /// What miners' passwords must contain, if anything
+    #[arg(long, env = "POOL_SIM_PASSWORD", hide_env_values = true, value_name = "TEXT")]
+    password: Option<String>,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+fn parse_difficulty(text: &str) -> Result<Difficulty, DifficultyError> {
+    let value = text.parse().map_err(|_| DifficultyError(text.to_owned()))?;
+    Difficulty::new(value)
+}
+
+fn parse_address(text: &str) -> Result<ScriptBuf, String> {
+    let address: Address<NetworkUnchecked> = text.parse().map_err(|error| format!("not an address: {error}"))?;
+    let address = address.require_network(Network::Regtest).map_err(|_| "not a regtest address; expected bcrt1…")?;
+    Ok(address.script_pubkey())
+}
+
+#[derive(Debug, Error)]
+enum CliError {
+    #[error("cannot {what}: {source}")]
+    Io { what: String, source: io::Error },
+    #[error("cannot premine: {0}")]
+    Premine(BlockError),
+}
+
+fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> CliError {
+    |source| CliError::Io { what: what.into(), source }
+}
+
+pub(crate) fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Runtime::new().map_err(io_error("start"));
+    match runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve_until_stopped(cli: Cli) -> Result<(), CliError> {
+    let pay_to = cli.pay_to.unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
+    let node = Node::new(Params::regtest());
+    node.generate(cli.premine, &pay_to).map_err(CliError::Premine)?;
+
+    let password = match &cli.rpc_password_file {
+        None => cli.rpc_password,
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(io_error(format!("read {}", path.display())))?;
+            Some(text.lines().next().unwrap_or_default().to_owned())
+        }
+    };
+    // The cookie lives until the end of this function.
+    let (cookie, auth) = match (&cli.rpc_user, password) {
+        (Some(user), Some(password)) => (None, Auth::password(user, &password)),
+        _ => {
+            let made = Cookie::create(&cli.data_dir);
+            let (cookie, auth) = made.map_err(io_error(format!("write a cookie in {}", cli.data_dir.display())))?;
+            (Some(cookie), auth)
+        }
+    };
+    let rpc = serve(node.clone(), cli.rpc, auth).await;
+    let rpc = rpc.map_err(io_error(format!("listen on {} for JSON-RPC", cli.rpc)))?;
+
+    let config = PoolConfig { password: cli.password, ..PoolConfig::new(cli.listen, cli.start_difficulty, pay_to) };
+    let json = cli.json;
+    let pool = Pool::start(node.clone(), config, move |event| say(json, &describe(&event))).await;
+    let pool = pool.map_err(io_error(format!("listen on {} for miners", cli.listen)))?;
+
+    let cookie_path = cookie.as_ref().map(|cookie| cookie.path().display().to_string());
+    let ready = json!({
+        "event": "ready",
+        "listen": pool.address().to_string(),
+        "rpc": rpc.address().to_string(),
+        "cookie": cookie_path,
+        "height": cli.premine,
+    });
+    say(json, &ready);
+    tokio::select! {
+        () = rpc.stop_requested() => {}
+        () = interrupted() => {}
+    }
+    drop(pool);
+    rpc.stop().await;
+    let tip = *node.tip().borrow();
+    say(json, &json!({"event": "stopped", "height": tip.height, "tip": tip.hash}));
+    Ok(())
+}
+
+async fn interrupted() {
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated => {}
+    }
+}
+
+fn describe(event: &PoolEvent) -> Value {
+    match event {
+        PoolEvent::Joined { session, peer } => json!({"event": "joined", "session": session, "peer": peer.to_string()}),
+        PoolEvent::Left { session, reason } => json!({"event": "left", "session": session, "reason": reason}),
+        PoolEvent::Job { id, height, clean } => json!({"event": "job", "id": id, "height": height, "clean": clean}),
+        PoolEvent::Share { session, user, job, verdict } => json!({
+            "event": "share", "session": session, "user": user, "job": job, "accepted": verdict.is_ok(),
+            "code": verdict.as_ref().err().map(|error| error.code),
+            "reason": verdict.as_ref().err().map(|error| &error.message),
+        }),
+        PoolEvent::Block { hash, height, refused } => {
+            json!({"event": "block", "hash": hash, "height": height, "accepted": refused.is_none(), "reason": refused})
+        }
+        PoolEvent::Unreadable { session, error } => json!({"event": "unreadable", "session": session, "error": error}),
+    }
+}
+
+/// Prints an event as it is, or as `event: key value, …`.
+fn say(json: bool, event: &Value) {
+    let mut line = event.to_string();
+    if !json && let Value::Object(object) = event {
+        let show = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let fields = object.iter().filter(|(key, value)| *key != "event" && !value.is_null());
+        let fields: Vec<_> = fields.map(|(key, value)| format!("{key} {}", show(value))).collect();
+        line = format!("{}: {}", object.get("event").map(show).unwrap_or_default(), fields.join(", "));
+    }
+    // A reader that went away must not end the pool.
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}

@@ -1,0 +1,7 @@
+//! The binary; see `pool-sim --help`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

@@ -1,0 +1,162 @@
+//! The node: a chain behind a lock, block templates, and JSON-RPC.
+
+mod auth;
+mod methods;
+mod rpc;
+mod template;
+
+pub use auth::{Auth, Cookie};
+pub use rpc::{RpcError, RpcServer, serve};
+pub use template::Template;
+
+use crate::chain::{Accepted, BlockError, Chain, Params, bip34_script, coinbase_commitment};
+use bitcoin::block::{Header, Version};
+use bitcoin::{
+    Amount, Block, BlockHash, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut, Witness, absolute,
+    transaction,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
+
+/// The best block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tip {
+    /// Its height.
+    pub height: u32,
+    /// Its hash.
+    pub hash: BlockHash,
+}
+
+/// A handle on a node; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Node {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    chain: Mutex<Chain>,
+    tip: watch::Sender<Tip>,
+}
+
+impl Node {
+    /// A node with an empty chain.
+    pub fn new(params: Params) -> Node {
+        let chain = Chain::new(params);
+        let tip = watch::Sender::new(Tip { height: chain.height(), hash: chain.tip() });
+        Node { inner: Arc::new(Inner { chain: Mutex::new(chain), tip }) }
+    }
+
+    /// Tells of each new best block.
+    pub fn tip(&self) -> watch::Receiver<Tip> {
+        self.inner.tip.subscribe()
+    }
+
+    /// What a block on the best one must be.
+    pub fn template(&self) -> Template {
+        Template::new(&self.chain(), now())
+    }
+
+    /// Takes a block in, as `submitblock` does: a coinbase that commits to witnesses but has none of its own gets the
+    /// reserved value of 32 zeros.
+    pub fn submit_block(&self, block: &Block) -> Result<Accepted, BlockError> {
+        let mut chain = self.chain();
+        let accepted = match with_reserved_value(block) {
+            Some(whole) => chain.accept(&whole, now()),
+            None => chain.accept(block, now()),
+        };
+        let tip = Tip { height: chain.height(), hash: chain.tip() };
+        // Sent under the lock, so that tips are told in the order in which they came.
+        self.inner.tip.send_if_modified(|told| std::mem::replace(told, tip) != tip);
+        accepted
+    }
+
+    /// Mines `count` blocks that pay to `script`, at regtest's difficulty, and gives their hashes.
+    pub fn generate(&self, count: u32, script: &ScriptBuf) -> Result<Vec<BlockHash>, BlockError> {
+        let mut hashes = Vec::new();
+        for _ in 0..count {
+            let mut block = self.template().block(script);
+            let target = block.header.target();
+            // Two in four billion tries would fail on regtest; then the time has passed on.
+            while !target.is_met_by(block.block_hash()) {
+                block.header.nonce = block.header.nonce.wrapping_add(1);
+            }
+            self.submit_block(&block)?;
+            hashes.push(block.block_hash());
+        }
+        Ok(hashes)
+    }
+
+    /// A block that is known, on whatever chain.
+    pub fn block(&self, hash: &BlockHash) -> Option<Block> {
+        self.chain().block(hash).cloned()
+    }
+
+    /// The best chain's block at a height.
+    pub fn hash_at(&self, height: u32) -> Option<BlockHash> {
+        self.chain().hash_at(height)
+    }
+
+    fn chain(&self) -> MutexGuard<'_, Chain> {
+        // The chain undoes what it could not finish, so a panic elsewhere leaves it whole.
+        self.inner.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The block with the reserved value that its commitment implies, if it lacks it
+/// (Bitcoin Core's `UpdateUncommittedBlockStructures`).
+fn with_reserved_value(block: &Block) -> Option<Block> {
+    let coinbase = block.txdata.first()?;
+    if !coinbase.is_coinbase() || !coinbase.input[0].witness.is_empty() || coinbase_commitment(coinbase).is_none() {
+        return None;
+    }
+    let mut whole = block.clone();
+    whole.txdata[0].input[0].witness = Witness::from_slice(&[[0; 32]]);
+    Some(whole)
+}
+
+/// Seconds since 1970.
+fn now() -> u32 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    u32::try_from(since).unwrap_or(u32::MAX)
+}
+
+impl Template {
+    /// The coinbase: its input's script begins with the height and goes on with `extra`; it pays to `script` and commits
+    /// to the witnesses. With its own witness.
+    pub fn coinbase(&self, extra: &[u8], script: &ScriptBuf) -> Transaction {
+        let mut script_sig = bip34_script(self.height).into_bytes();
+        script_sig.extend_from_slice(extra);
+        let input = TxIn {
+            previous_output: OutPoint::null(),
+            script_sig: ScriptBuf::from_bytes(script_sig),
+            sequence: Sequence::MAX,
+            witness: Witness::from_slice(&[[0; 32]]),
+        };
+        let reward = TxOut { value: self.coinbase_value, script_pubkey: script.clone() };
+        let commitment = TxOut { value: Amount::ZERO, script_pubkey: self.witness_commitment.clone() };
+        Transaction {
+            version: transaction::Version::TWO,
+            lock_time: absolute::LockTime::ZERO,
+            input: vec![input],
+            output: vec![reward, commitment],
+        }
+    }
+
+    /// A block without proof of work that pays to `script`.
+    pub fn block(&self, script: &ScriptBuf) -> Block {
+        // The input's script needs two bytes at least, and the first heights take one.
+        let coinbase = self.coinbase(&[0], script);
+        let merkle_root = TxMerkleNode::from_raw_hash(coinbase.compute_txid().to_raw_hash());
+        let header = Header {
+            version: Version::from_consensus(self.version),
+            prev_blockhash: self.previous_block_hash,
+            merkle_root,
+            time: self.current_time,
+            bits: self.bits,
+            nonce: 0,
+        };
+        Block { header, txdata: vec![coinbase] }
+    }
+}

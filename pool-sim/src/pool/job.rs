@@ -1,0 +1,96 @@
+//! A template as a Stratum job, and a share of it as a block.
+
+use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, PoolConfig};
+use crate::node::Template;
+use bitcoin::block::{Header, Version};
+use bitcoin::consensus::{deserialize, serialize};
+use bitcoin::{Block, BlockHash, CompactTarget, Transaction, TxMerkleNode, Witness};
+use bitcoin::hashes::Hash;
+use midstate_stratum::message::{Notify, Submit};
+
+/// What the coinbase says beside the height.
+const TAG: &[u8] = b"/pool-sim/";
+
+/// A job: what a miner needs, and what makes a block of its share.
+#[derive(Clone, Debug)]
+pub struct PoolJob {
+    /// The pool's name for it.
+    pub id: String,
+    /// The height of the block that it would be.
+    pub height: u32,
+    /// The block that it builds on.
+    pub previous_block_hash: BlockHash,
+    /// Whether it voids the older ones.
+    pub clean: bool,
+    /// The coinbase without witness, up to extranonce1 and from after extranonce2 on.
+    coinbase: [Vec<u8>; 2],
+    version: i32,
+    bits: CompactTarget,
+    pub(super) time: u32,
+}
+
+/// A share whose coinbase or header cannot be put together. The pool's own coinbase is at fault, not the miner.
+#[derive(Debug)]
+pub(super) struct Unbuildable;
+
+impl PoolJob {
+    pub(super) fn new(id: String, template: &Template, config: &PoolConfig, clean: bool) -> PoolJob {
+        let placeholder = [0; EXTRANONCE1_SIZE + EXTRANONCE2_SIZE];
+        let extra = [&[placeholder.len() as u8][..], &placeholder, &[TAG.len() as u8], TAG].concat();
+        let mut coinbase = template.coinbase(&extra, &config.pay_to);
+        // On the wire it has no witness: miners hash it for its txid.
+        coinbase.input[0].witness = Witness::new();
+        let bytes = serialize(&coinbase);
+        // Version, count of inputs, null outpoint, length of the script; then the height's push.
+        let height_size = coinbase.input[0].script_sig.len() - extra.len();
+        let start = 4 + 1 + 36 + 1 + height_size + 1;
+        let halves = [bytes[..start].to_vec(), bytes[start + placeholder.len()..].to_vec()];
+        PoolJob {
+            id,
+            height: template.height,
+            previous_block_hash: template.previous_block_hash,
+            clean,
+            coinbase: halves,
+            version: template.version,
+            bits: template.bits,
+            time: template.current_time,
+        }
+    }
+
+    pub(super) fn notify(&self) -> Notify {
+        let [coinbase1, coinbase2] = self.coinbase.clone();
+        Notify {
+            job_id: self.id.clone(),
+            previous_block_hash: self.previous_block_hash.to_byte_array(),
+            coinbase1,
+            coinbase2,
+            // The coinbase is the only transaction.
+            merkle_branches: Vec::new(),
+            version: self.version.cast_unsigned(),
+            nbits: self.bits.to_consensus(),
+            ntime: self.time,
+            clean_jobs: self.clean,
+        }
+    }
+
+    /// The block that a share claims to be. Version bits that the share gives take the mask's places.
+    pub(super) fn block(&self, submit: &Submit, extranonce1: &[u8], mask: u32) -> Result<Block, Unbuildable> {
+        let [coinbase1, coinbase2] = &self.coinbase;
+        let bytes = [coinbase1, extranonce1, &submit.extranonce2, coinbase2].concat();
+        let mut coinbase: Transaction = deserialize(&bytes).map_err(|_| Unbuildable)?;
+        let merkle_root = TxMerkleNode::from_raw_hash(coinbase.compute_txid().to_raw_hash());
+        // The reserved value that the commitment was made with (BIP 141).
+        coinbase.input[0].witness = Witness::from_slice(&[[0; 32]]);
+        let version = self.version.cast_unsigned();
+        let version = submit.version_bits.map_or(version, |bits| (version & !mask) | (bits & mask));
+        let header = Header {
+            version: Version::from_consensus(version.cast_signed()),
+            prev_blockhash: self.previous_block_hash,
+            merkle_root,
+            time: submit.ntime,
+            bits: self.bits,
+            nonce: submit.nonce,
+        };
+        Ok(Block { header, txdata: vec![coinbase] })
+    }
+}
