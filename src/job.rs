@@ -244,8 +244,9 @@ mod tests {
     fn every_header_comes_once_in_the_order_version_extranonce2_ntime() {
         for versions_per_work in [1, 3, 4, 100] {
             let stream = JobStream::new(Arc::new(job()), versions_per_work, 0xfe).unwrap();
-            let all: Vec<_> =
-                stream.flat_map(|(work, origin)| headers(&work).into_iter().map(move |h| (h, origin.clone()))).collect();
+            let all: Vec<_> = stream
+                .flat_map(|(work, origin)| headers(&work).into_iter().map(move |h| (h, origin.clone())))
+                .collect();
             assert_eq!(all.len(), 4 * 256 * 3);
             assert_eq!(all.iter().map(|(h, _)| h).collect::<HashSet<_>>().len(), all.len());
             assert_eq!(all[0].0.version(), 0x2000_0000);

@@ -138,9 +138,7 @@ impl Work {
     /// The whole header of a candidate, or `None` where it names a version or a nonce that this work does not have.
     pub fn header(&self, candidate: Candidate) -> Option<Header> {
         let (version, _) = self.versions.get(candidate.version)?;
-        self.range
-            .contains(candidate.nonce)
-            .then(|| self.header.with_version(*version).with_nonce(candidate.nonce))
+        self.range.contains(candidate.nonce).then(|| self.header.with_version(*version).with_nonce(candidate.nonce))
     }
 }
 

@@ -39,12 +39,7 @@ pub trait Backend: Send {
     ///
     /// # Errors
     /// The device failed; the backend may be used again, but nothing is known of this work.
-    fn search(
-        &mut self,
-        work: &Work,
-        cancel: &Cancel,
-        found: &mut dyn FnMut(Candidate),
-    ) -> Result<u64, SearchError>;
+    fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError>;
 }
 
 /// Names of a backend, as the command line and `--json` use them.

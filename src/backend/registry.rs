@@ -43,10 +43,7 @@ impl FromStr for Kind {
     type Err = OpenError;
 
     fn from_str(name: &str) -> Result<Kind, OpenError> {
-        Kind::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| OpenError::UnknownBackend(name.to_owned()))
+        Kind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| OpenError::UnknownBackend(name.to_owned()))
     }
 }
 
@@ -128,8 +125,7 @@ pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     };
     // All threads of a processor run the same code: one test is enough.
     if let Some(first) = backends.first_mut() {
-        self_test(first.as_mut())
-            .map_err(|source| OpenError::Refused { backend: first.identity().clone(), source })?;
+        self_test(first.as_mut()).map_err(|source| OpenError::Refused { backend: first.identity().clone(), source })?;
     }
     Ok(backends)
 }

@@ -30,12 +30,7 @@ impl Backend for Scalar {
         &self.identity
     }
 
-    fn search(
-        &mut self,
-        work: &Work,
-        cancel: &Cancel,
-        found: &mut dyn FnMut(Candidate),
-    ) -> Result<u64, SearchError> {
+    fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {
         let tail = work.tail();
         let mut hashes = 0;
         let mut rest = work.range();

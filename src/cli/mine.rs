@@ -89,11 +89,7 @@ pub(super) fn run(args: Args) -> Result<(), CliError> {
 }
 
 /// Starts an engine and an upstream, and joins them.
-pub(super) fn start(
-    backends: Vec<Box<dyn Backend>>,
-    url: PoolUrl,
-    credentials: Credentials,
-) -> io::Result<Miner> {
+pub(super) fn start(backends: Vec<Box<dyn Backend>>, url: PoolUrl, credentials: Credentials) -> io::Result<Miner> {
     let (to_miner, from_engine) = mpsc::unbounded_channel();
     let engine = Engine::start(backends, move |event| {
         // Nobody listens only when the miner is going away.

@@ -186,8 +186,7 @@ impl<T: Clone> Shared<T> {
         let mut retry = RETRY;
         while let Some((work, tag, cancel)) = self.feed.take(slice, &self.epoch) {
             let started = Instant::now();
-            let result =
-                backend.search(&work, &cancel, &mut |candidate| self.check(index, &work, &tag, candidate));
+            let result = backend.search(&work, &cancel, &mut |candidate| self.check(index, &work, &tag, candidate));
             match result {
                 Ok(hashes) => {
                     self.workers[index].hashes.fetch_add(hashes, Ordering::Relaxed);

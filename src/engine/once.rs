@@ -14,11 +14,7 @@ pub struct Searched {
 }
 
 /// Searches `work` in equal parts, one for each backend, and waits for all of them.
-pub fn search_once(
-    backends: &mut [Box<dyn Backend>],
-    work: &Work,
-    cancel: &Cancel,
-) -> Result<Searched, SearchError> {
+pub fn search_once(backends: &mut [Box<dyn Backend>], work: &Work, cancel: &Cancel) -> Result<Searched, SearchError> {
     let part = work.range().len().div_ceil(backends.len().max(1) as u64);
     let mut rest = work.range();
     let results = thread::scope(|scope| {

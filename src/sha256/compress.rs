@@ -1,16 +1,8 @@
 //! The compression function (FIPS 180-4, sections 4.1.2, 4.2.2, 5.3.3 and 6.2.2).
 
 /// The initial hash value: the fractional parts of the square roots of the first eight primes (FIPS 180-4, 5.3.3).
-pub const IV: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+pub const IV: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
 /// The round constants: the fractional parts of the cube roots of the first 64 primes (FIPS 180-4, 4.2.2).
 #[rustfmt::skip]
@@ -54,10 +46,8 @@ pub fn schedule(block: &[u32; 16]) -> [u32; 64] {
     let mut w = [0; 64];
     w[..16].copy_from_slice(block);
     for t in 16..64 {
-        w[t] = small_sigma1(w[t - 2])
-            .wrapping_add(w[t - 7])
-            .wrapping_add(small_sigma0(w[t - 15]))
-            .wrapping_add(w[t - 16]);
+        w[t] =
+            small_sigma1(w[t - 2]).wrapping_add(w[t - 7]).wrapping_add(small_sigma0(w[t - 15])).wrapping_add(w[t - 16]);
     }
     w
 }

@@ -197,10 +197,7 @@ mod tests {
     #[test]
     fn genesis() {
         let genesis = crate::testing::genesis();
-        assert_eq!(
-            genesis.hash().to_string(),
-            "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f"
-        );
+        assert_eq!(genesis.hash().to_string(), "000000000019d6689c085ae165831e934ff763ae46a2a6c172b3f1b60a8ce26f");
         assert_eq!((genesis.version(), genesis.ntime(), genesis.nbits()), (1, 1_231_006_505, 0x1d00_ffff));
         assert_eq!(genesis.nonce(), 2_083_236_893);
     }

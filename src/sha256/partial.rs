@@ -53,8 +53,7 @@ pub(crate) const HEADER_BITS: u32 = 80 * 8;
 impl Partial {
     /// Prepares the search under a midstate, with the 12 header bytes that follow the first 64.
     pub fn new(midstate: &Midstate, tail: &[u8; 12]) -> Partial {
-        let [w0, w1, w2] =
-            [0, 4, 8].map(|at| u32::from_be_bytes([tail[at], tail[at + 1], tail[at + 2], tail[at + 3]]));
+        let [w0, w1, w2] = [0, 4, 8].map(|at| u32::from_be_bytes([tail[at], tail[at + 1], tail[at + 2], tail[at + 3]]));
         let mut after_round_2 = midstate.0;
         for (k, w) in K.into_iter().zip([w0, w1, w2]) {
             after_round_2 = round(after_round_2, k.wrapping_add(w));

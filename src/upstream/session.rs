@@ -122,7 +122,10 @@ enum Pending {
     Configure,
     Subscribe,
     Authorize,
-    Submit { share: Box<Share>, sent: Instant },
+    Submit {
+        share: Box<Share>,
+        sent: Instant,
+    },
     /// A call whose reply says nothing that matters.
     Other,
 }

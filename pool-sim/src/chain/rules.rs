@@ -5,7 +5,9 @@ use bitcoin::absolute::LockTime;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use bitcoin::script::Builder;
-use bitcoin::{Amount, Block, ScriptBuf, Sequence, Target, Transaction, TxMerkleNode, WitnessCommitment, WitnessMerkleNode};
+use bitcoin::{
+    Amount, Block, ScriptBuf, Sequence, Target, Transaction, TxMerkleNode, WitnessCommitment, WitnessMerkleNode,
+};
 use std::collections::HashSet;
 
 /// How far in the future a block's time may be.
@@ -91,7 +93,9 @@ fn check_transaction(tx: &Transaction) -> Result<(), BlockError> {
         if output.value > Amount::MAX_MONEY {
             return Err(BlockError::OutputTooLarge { amount: output.value });
         }
-        total = total.checked_add(output.value).filter(|total| *total <= Amount::MAX_MONEY)
+        total = total
+            .checked_add(output.value)
+            .filter(|total| *total <= Amount::MAX_MONEY)
             .ok_or(BlockError::OutputsTooLarge)?;
     }
     let mut seen = HashSet::new();
@@ -107,11 +111,7 @@ fn check_transaction(tx: &Transaction) -> Result<(), BlockError> {
 }
 
 /// `ContextualCheckBlock`: what depends on the height and on the time.
-pub(super) fn check_in_context(
-    block: &Block,
-    height: u32,
-    median_time_past: u32,
-) -> Result<(), BlockError> {
+pub(super) fn check_in_context(block: &Block, height: u32, median_time_past: u32) -> Result<(), BlockError> {
     if !block.txdata.iter().all(|tx| is_final(tx, height, median_time_past)) {
         return Err(BlockError::NotFinal);
     }

@@ -40,13 +40,7 @@ impl UtxoSet {
         }
     }
 
-    fn try_connect(
-        &mut self,
-        block: &Block,
-        height: u32,
-        params: &Params,
-        undo: &mut Undo,
-    ) -> Result<(), BlockError> {
+    fn try_connect(&mut self, block: &Block, height: u32, params: &Params, undo: &mut Undo) -> Result<(), BlockError> {
         let mut fees = Amount::ZERO;
         for tx in &block.txdata {
             if !tx.is_coinbase() {

@@ -90,7 +90,8 @@ impl Params {
 
     fn required(&self, at: usize) -> Result<&Value, RpcError> {
         let name = self.names.get(at).unwrap_or(&"");
-        self.get(at).ok_or_else(|| RpcError::new(RpcError::MISC, format!("{name}: missing; expected {}", self.names.join(" "))))
+        self.get(at)
+            .ok_or_else(|| RpcError::new(RpcError::MISC, format!("{name}: missing; expected {}", self.names.join(" "))))
     }
 
     fn string(&self, at: usize) -> Result<&str, RpcError> {
@@ -139,7 +140,9 @@ async fn block_template(context: &Context, params: &Params) -> Result<Value, Rpc
             if chain.block(&block.block_hash()).is_some() {
                 return Ok(json!("duplicate"));
             }
-            return Ok(chain.check_proposal(&block, now()).map_or_else(|error| json!(error.to_string()), |()| Value::Null));
+            return Ok(chain
+                .check_proposal(&block, now())
+                .map_or_else(|error| json!(error.to_string()), |()| Value::Null));
         }
         other => return Err(RpcError::new(RpcError::PARAMETER, format!("Invalid mode {:?}", shorten(other)))),
     }
@@ -340,15 +343,14 @@ fn transaction(tx: &Transaction) -> Value {
             json!({"txid": out.txid, "vout": out.vout, "scriptSig": {"hex": script}})
         };
         if !input.witness.is_empty() {
-            let items = input.witness.iter().map(|item| item.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let items =
+                input.witness.iter().map(|item| item.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
             object["txinwitness"] = items.collect();
         }
         object["sequence"] = json!(input.sequence.0);
         object
     };
-    let output = |(n, output): (usize, &bitcoin::TxOut)| {
-        json!({"value": output.value.to_btc(), "n": n, "scriptPubKey": {"hex": output.script_pubkey.to_hex_string()}})
-    };
+    let output = |(n, output): (usize, &bitcoin::TxOut)| json!({"value": output.value.to_btc(), "n": n, "scriptPubKey": {"hex": output.script_pubkey.to_hex_string()}});
     json!({
         "txid": tx.compute_txid(),
         "hash": tx.compute_wtxid(),
@@ -375,8 +377,7 @@ fn generate(node: &Node, params: &Params) -> Result<Value, RpcError> {
     let network = node.chain().params().network;
     let address = params.string(1)?.parse::<Address<NetworkUnchecked>>().ok();
     let address = address.and_then(|address| address.require_network(network).ok());
-    let address =
-        address.ok_or_else(|| RpcError::new(RpcError::NOT_FOUND, "Error: Invalid address"))?;
+    let address = address.ok_or_else(|| RpcError::new(RpcError::NOT_FOUND, "Error: Invalid address"))?;
     let hashes = node.generate(count, &address.script_pubkey());
     hashes.map(|hashes| json!(hashes)).map_err(|error| RpcError::new(RpcError::MISC, error.to_string()))
 }

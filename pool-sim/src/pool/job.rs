@@ -4,8 +4,8 @@ use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, PoolConfig};
 use crate::node::Template;
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::{deserialize, serialize};
-use bitcoin::{Block, BlockHash, CompactTarget, Transaction, TxMerkleNode, Witness};
 use bitcoin::hashes::Hash;
+use bitcoin::{Block, BlockHash, CompactTarget, Transaction, TxMerkleNode, Witness};
 use midstate_stratum::message::{Notify, Submit};
 
 /// What the coinbase says beside the height.

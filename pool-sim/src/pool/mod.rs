@@ -160,10 +160,8 @@ impl Pool {
         let next_extranonce1 = AtomicU32::new(config.first_extranonce1);
         let on_event = Box::new(on_event);
         let shared = Arc::new(Shared { config, node, book, jobs, next_extranonce1, on_event });
-        let tasks = vec![
-            tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips)),
-            tokio::spawn(accept(shared, listener)),
-        ];
+        let tasks =
+            vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips)), tokio::spawn(accept(shared, listener))];
         Ok(Pool { address, tasks })
     }
 

@@ -205,8 +205,7 @@ impl<'a> Session<'a> {
             let on = match name.as_str() {
                 "version-rolling" => {
                     self.mask = self.shared.config.version_mask & asked.version_rolling_mask.unwrap_or(u32::MAX);
-                    let enough = u64::from(self.mask.count_ones())
-                        >= asked.version_rolling_min_bit_count.unwrap_or(0);
+                    let enough = u64::from(self.mask.count_ones()) >= asked.version_rolling_min_bit_count.unwrap_or(0);
                     if !enough {
                         self.mask = 0;
                     }

@@ -110,10 +110,8 @@ impl Lanes for Avx2 {
         let value = self.swap_bytes().0;
         let limit = Self::splat(limit).0;
         // There is no unsigned comparison: x ≤ limit where min(x, limit) is x.
-        let lanes = avx2!(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(
-            _mm256_min_epu32(value, limit),
-            value
-        ))));
+        let lanes =
+            avx2!(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(_mm256_min_epu32(value, limit), value))));
         lanes.cast_unsigned()
     }
 }

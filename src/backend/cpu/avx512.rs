@@ -52,8 +52,7 @@ impl Lanes for Avx512 {
 
     #[inline(always)]
     fn count_from(first: u32) -> Self {
-        Self::splat(first)
-            .add(avx512!(Avx512(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))))
+        Self::splat(first).add(avx512!(Avx512(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15))))
     }
 
     #[inline(always)]

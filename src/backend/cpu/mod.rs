@@ -1,12 +1,12 @@
 //! Vector units of the processor: one kernel, generic over a lane type, and a thin file for each instruction set.
 
-mod kernel;
-mod lanes;
-mod portable;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod kernel;
+mod lanes;
+mod portable;
 
 use super::{Backend, Cancel, Identity, SearchError};
 use crate::sha256::Partial;
@@ -100,12 +100,7 @@ impl Backend for Cpu {
         &self.identity
     }
 
-    fn search(
-        &mut self,
-        work: &Work,
-        cancel: &Cancel,
-        found: &mut dyn FnMut(Candidate),
-    ) -> Result<u64, SearchError> {
+    fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {
         let tail = work.tail();
         let limit = work.target().top_word();
         let mut hashes = 0;
