@@ -164,7 +164,7 @@ impl Miner {
                 let waiting = self.behind_block.take().unwrap_or_default();
                 let same_tip = self.tip.replace(job.previous_block_hash) == Some(job.previous_block_hash);
                 self.begin(job);
-                if same_tip { waiting.into_iter().for_each(|share| self.send(share)) } else { self.drop_stale(waiting) }
+                if same_tip { self.send_all(waiting) } else { self.drop_stale(waiting) }
             }
             upstream::Event::Answered { share, verdict: Ok(()), .. } => {
                 self.stats.accepted += 1;
@@ -174,7 +174,7 @@ impl Miner {
                 self.stats.rejected += 1;
                 if is_block(share) {
                     let waiting = self.behind_block.take().unwrap_or_default();
-                    waiting.into_iter().for_each(|share| self.send(share));
+                    self.send_all(waiting);
                 }
             }
             upstream::Event::Lost(shares) => self.stats.lost += shares.len() as u64,
@@ -227,7 +227,13 @@ impl Miner {
         }
         if let Err(unsent) = self.upstream.submit(share) {
             self.stats.lost += 1;
-            self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![unsent])));
+            self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![*unsent])));
+        }
+    }
+
+    fn send_all(&mut self, shares: Vec<Share>) {
+        for share in shares {
+            self.send(share);
         }
     }
 

@@ -115,13 +115,12 @@ async fn serve_until_stopped(cli: Cli) -> Result<(), CliError> {
         }
     };
     // The cookie lives until the end of this function.
-    let (cookie, auth) = match (&cli.rpc_user, password) {
-        (Some(user), Some(password)) => (None, Auth::password(user, &password)),
-        _ => {
-            let made = Cookie::create(&cli.data_dir);
-            let (cookie, auth) = made.map_err(io_error(format!("write a cookie in {}", cli.data_dir.display())))?;
-            (Some(cookie), auth)
-        }
+    let (cookie, auth) = if let (Some(user), Some(password)) = (&cli.rpc_user, password) {
+        (None, Auth::password(user, &password))
+    } else {
+        let made = Cookie::create(&cli.data_dir);
+        let (cookie, auth) = made.map_err(io_error(format!("write a cookie in {}", cli.data_dir.display())))?;
+        (Some(cookie), auth)
     };
     let rpc = serve(node.clone(), cli.rpc, auth).await;
     let rpc = rpc.map_err(io_error(format!("listen on {} for JSON-RPC", cli.rpc)))?;

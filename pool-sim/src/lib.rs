@@ -16,7 +16,7 @@ pub mod pool;
 
 use bitcoin::{Address, Network, Script};
 
-/// Where coins go if nobody says where: the script OP_TRUE, which anybody can spend (as P2WSH).
+/// Where coins go if nobody says where: the script `OP_TRUE`, which anybody can spend (as P2WSH).
 pub fn anyone_can_spend() -> Address {
     Address::p2wsh(Script::from_bytes(&[0x51]), Network::Regtest)
 }

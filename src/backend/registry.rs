@@ -105,7 +105,7 @@ pub enum OpenError {
         /// Which.
         backend: Identity,
         /// What it got wrong.
-        source: SelfTestError,
+        source: Box<SelfTestError>,
     },
 }
 
@@ -125,7 +125,8 @@ pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     };
     // All threads of a processor run the same code: one test is enough.
     if let Some(first) = backends.first_mut() {
-        self_test(first.as_mut()).map_err(|source| OpenError::Refused { backend: first.identity().clone(), source })?;
+        self_test(first.as_mut())
+            .map_err(|source| OpenError::Refused { backend: first.identity().clone(), source: Box::new(source) })?;
     }
     Ok(backends)
 }

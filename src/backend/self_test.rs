@@ -20,7 +20,7 @@ pub enum SelfTestError {
     )]
     Candidates {
         /// The header searched.
-        header: Header,
+        header: Box<Header>,
         /// Over which nonces.
         range: NonceRange,
         /// How many candidates the backend reported.
@@ -91,7 +91,7 @@ fn check(backend: &mut dyn Backend, work: &Work) -> Result<(), SelfTestError> {
         let difference = found.iter().zip(&expected).find(|(f, e)| f != e).map(|(f, e)| *f.min(e));
         let (short, long) = if found.len() < expected.len() { (&found, &expected) } else { (&expected, &found) };
         return Err(SelfTestError::Candidates {
-            header: work.header(Candidate { version: 0, nonce: work.range().first() }).unwrap_or(HEADERS[0]),
+            header: Box::new(work.header(Candidate { version: 0, nonce: work.range().first() }).unwrap_or(HEADERS[0])),
             range: work.range(),
             found: found.len(),
             expected: expected.len(),

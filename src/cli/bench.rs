@@ -95,7 +95,7 @@ enum Searcher {
     Sha2,
 }
 
-pub(super) fn run(args: Args) -> Result<(), CliError> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let headers: Vec<Header> = HEADERS.as_chunks::<80>().0.iter().map(|bytes| Header(*bytes)).collect();
     let mut contestants = contestants(&args.backends)?;
     // A round that does not count, which finds out how many nonces a round should have.

@@ -52,7 +52,7 @@ impl From<Device> for Row {
     }
 }
 
-pub(super) fn run(args: Args) -> Result<(), CliError> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let listing = Listing {
         arch: std::env::consts::ARCH,
         instruction_sets: instruction_sets(),

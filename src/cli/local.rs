@@ -18,7 +18,7 @@ use pool_sim::pool::{Pool, PoolConfig};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -77,7 +77,7 @@ const PROBE: Duration = Duration::from_millis(500);
 /// How often a share should come, in seconds.
 const SHARE_EVERY: f64 = 1.0;
 
-pub(super) fn run(args: Args) -> Result<(), CliError> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let backends = args.backends.open()?;
     let mut reporter = Reporter::new(args.json, backends.iter().map(|b| b.identity().clone()).collect());
     let (backends, hashrate) = probe(backends).map_err(cannot("start the engine"))?;
@@ -136,8 +136,8 @@ pub(super) fn run(args: Args) -> Result<(), CliError> {
         let stats = miner.stop();
         drop(pool);
         let tip = *node.tip().borrow();
-        if let Some(path) = args.save_blocks {
-            save(&node, &path).map_err(|source| LocalError::Save { path, source })?;
+        if let Some(path) = &args.save_blocks {
+            save(&node, path).map_err(|source| LocalError::Save { path: path.clone(), source })?;
         }
         reporter.summary(&stats, Some((u64::from(tip.height - args.premine), tip.height, tip.hash.to_string())))?;
         Ok(())
@@ -181,7 +181,7 @@ fn address(seed: u64) -> bitcoin::Address {
     bitcoin::Address::from_script(&script, Network::Regtest).unwrap_or_else(|_| pool_sim::anyone_can_spend())
 }
 
-fn save(node: &Node, path: &PathBuf) -> io::Result<()> {
+fn save(node: &Node, path: &Path) -> io::Result<()> {
     let mut file = BufWriter::new(File::create(path)?);
     for height in 1.. {
         let Some(block) = node.hash_at(height).and_then(|hash| node.block(&hash)) else { break };

@@ -59,7 +59,7 @@ impl MineError {
     }
 }
 
-pub(super) fn run(args: Args) -> Result<(), CliError> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let password = match &args.password_file {
         None => args.password.clone(),
         Some(path) => {
@@ -72,8 +72,8 @@ pub(super) fn run(args: Args) -> Result<(), CliError> {
     let mut reporter = Reporter::new(args.json, backends.iter().map(|b| b.identity().clone()).collect());
     let runtime = tokio::runtime::Runtime::new().map_err(MineError::Start)?;
     runtime.block_on(async {
-        let credentials = Credentials { user: args.user, password };
-        let mut miner = start(backends, args.url, credentials).map_err(MineError::Start)?;
+        let credentials = Credentials { user: args.user.clone(), password };
+        let mut miner = start(backends, args.url.clone(), credentials).map_err(MineError::Start)?;
         let limit = args.seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
         let mut end = std::pin::pin!(interrupted(limit));
         loop {

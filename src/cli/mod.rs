@@ -89,11 +89,11 @@ impl From<io::Error> for CliError {
 pub(crate) fn run() -> ExitCode {
     let result = match Cli::parse().command {
         #[cfg(feature = "local")]
-        Command::Local(args) => local::run(args),
-        Command::Mine(args) => mine::run(args),
-        Command::Search(args) => search::run(args),
-        Command::Bench(args) => bench::run(args),
-        Command::Devices(args) => devices::run(args),
+        Command::Local(args) => local::run(&args),
+        Command::Mine(args) => mine::run(&args),
+        Command::Search(args) => search::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Devices(args) => devices::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,6 +2,7 @@
 //!
 //! Every object has an `"event"`; fields may be added, never renamed or removed. `midstate mine --help` lists them.
 
+use hex::prelude::DisplayHex;
 use midstate::backend::Identity;
 use midstate::engine;
 use midstate::job::Share;
@@ -133,12 +134,15 @@ impl Reporter {
         match event {
             upstream::Event::Connected { extranonce1, extranonce2_size, version_mask } => {
                 let line = Line::Connected {
-                    extranonce1: hex(extranonce1),
+                    extranonce1: extranonce1.to_lower_hex_string(),
                     extranonce2_size: *extranonce2_size,
                     version_mask: format!("{version_mask:08x}"),
                 };
                 self.say(&line, "", || {
-                    format!("connected: extranonce1 {}, version mask {version_mask:08x}", hex(extranonce1))
+                    format!(
+                        "connected: extranonce1 {}, version mask {version_mask:08x}",
+                        extranonce1.to_lower_hex_string()
+                    )
                 })
             }
             upstream::Event::Job { job, difficulty, clean } => {
@@ -317,10 +321,6 @@ fn count(number: usize, what: &str) -> String {
         (_, "hash") => format!("{number} hashes"),
         _ => format!("{number} {what}s"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The height that a coinbase begins its input with (BIP 34), if the part before the extranonces shows it.

@@ -62,7 +62,7 @@ struct Line {
     hashes: u64,
 }
 
-pub(super) fn run(args: Args) -> Result<(), CliError> {
+pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let mut backends = args.backends.open()?;
     let mut out = BufWriter::new(stdout().lock());
     let mut failed = 0;

@@ -105,15 +105,15 @@ impl<T: Clone + Send + 'static> Engine<T> {
         backends: Vec<Box<dyn Backend>>,
         on_event: impl Fn(Event<T>) + Send + Sync + 'static,
     ) -> std::io::Result<Engine<T>> {
-        let worker = |backend: &Box<dyn Backend>| Worker {
-            identity: backend.identity().clone(),
+        let worker = |identity: &Identity| Worker {
+            identity: identity.clone(),
             hashes: AtomicU64::new(0),
             hardware_errors: AtomicU64::new(0),
         };
         let shared = Arc::new(Shared {
             epoch: Arc::default(),
             feed: Feed::default(),
-            workers: backends.iter().map(worker).collect(),
+            workers: backends.iter().map(|backend| worker(backend.identity())).collect(),
             on_event: Box::new(on_event),
         });
         let meters = Mutex::new(backends.iter().map(|_| Meter::new(Instant::now())).collect());
@@ -210,13 +210,12 @@ impl<T: Clone> Shared<T> {
             .header(candidate)
             .map(|header| (header, header.hash()))
             .filter(|(_, hash)| work.target().is_met_by(&hash.0));
-        (self.on_event)(match confirmed {
-            Some((header, hash)) => Event::Found { worker, tag: tag.clone(), header, hash },
-            None => {
-                self.workers[worker].hardware_errors.fetch_add(1, Ordering::Relaxed);
-                Event::HardwareError { worker, candidate }
-            }
-        });
+        if let Some((header, hash)) = confirmed {
+            (self.on_event)(Event::Found { worker, tag: tag.clone(), header, hash });
+        } else {
+            self.workers[worker].hardware_errors.fetch_add(1, Ordering::Relaxed);
+            (self.on_event)(Event::HardwareError { worker, candidate });
+        }
     }
 }
 

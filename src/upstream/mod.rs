@@ -91,7 +91,7 @@ impl Handle {
     ///
     /// # Errors
     /// The upstream's task is gone: the share comes back.
-    pub fn submit(&self, share: Share) -> Result<(), Share> {
-        self.shares.send(share).map_err(|unsent| unsent.0)
+    pub fn submit(&self, share: Share) -> Result<(), Box<Share>> {
+        self.shares.send(share).map_err(|unsent| Box::new(unsent.0))
     }
 }

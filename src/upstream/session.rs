@@ -357,7 +357,7 @@ impl<'a> Session<'a> {
         self.next_id += 1;
         // Noted first: if the sending fails half-way, the share is lost and not forgotten.
         self.pending.insert(id, pending);
-        self.send(call.to_line(json!(id))).await
+        self.send(call.to_line(&json!(id))).await
     }
 
     async fn send(&mut self, mut line: String) -> Result<(), SessionError> {

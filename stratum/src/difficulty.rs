@@ -72,6 +72,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Wide = ruint::Uint<1024, 16>;
+
     fn target(difficulty: f64) -> Target {
         Difficulty::new(difficulty).unwrap().to_target()
     }
@@ -115,7 +117,6 @@ mod tests {
             prop_assume!(Difficulty::new(difficulty).is_ok());
             let target = target(difficulty);
             prop_assume!(target != Target::MAX);
-            type Wide = ruint::Uint<1024, 16>;
             let t = Wide::from(target.0);
             let (mut d, mut n) = (Wide::from(mantissa), Wide::from(Target::DIFFICULTY_1.0));
             if exponent < 0 { n <<= exponent.unsigned_abs() as usize } else { d <<= exponent as usize }

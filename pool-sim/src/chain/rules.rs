@@ -14,7 +14,7 @@ use std::collections::HashSet;
 const MAX_FUTURE: u32 = 2 * 60 * 60;
 /// The heaviest block (BIP 141).
 const MAX_WEIGHT: u64 = 4_000_000;
-/// How a witness commitment's script begins: OP_RETURN, a push of 36 bytes, and the marker (BIP 141).
+/// How a witness commitment's script begins: `OP_RETURN`, a push of 36 bytes, and the marker (BIP 141).
 const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
 /// `CheckProofOfWork`: the claimed target is possible, and met.
@@ -161,7 +161,8 @@ pub fn coinbase_commitment(coinbase: &Transaction) -> Option<WitnessCommitment> 
     coinbase.output.iter().rev().find_map(script)
 }
 
-/// How a coinbase's script must begin at a height (BIP 34), as Bitcoin Core serialises it: OP_1 to OP_16 for the first.
+/// How a coinbase's script must begin at a height (BIP 34), as Bitcoin Core serialises it: `OP_1` to `OP_16` for
+/// the first.
 pub fn bip34_script(height: u32) -> ScriptBuf {
     Builder::new().push_int(height.into()).into_script()
 }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bitcoin::hex::DisplayHex;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ impl Cookie {
     pub fn create(data_dir: &Path) -> io::Result<(Cookie, Auth)> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
-        let password: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let password = secret.to_lower_hex_string();
         let auth = Auth::password("__cookie__", &password);
         let directory = data_dir.join("regtest");
         fs::create_dir_all(&directory)?;

@@ -5,7 +5,7 @@ use super::{Node, now};
 use crate::chain::{Accepted, Chain};
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::consensus::{deserialize, encode::serialize_hex};
-use bitcoin::hex::FromHex;
+use bitcoin::hex::{DisplayHex, FromHex};
 use bitcoin::{Block, BlockHash, Target, Transaction};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -343,8 +343,7 @@ fn transaction(tx: &Transaction) -> Value {
             json!({"txid": out.txid, "vout": out.vout, "scriptSig": {"hex": script}})
         };
         if !input.witness.is_empty() {
-            let items =
-                input.witness.iter().map(|item| item.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            let items = input.witness.iter().map(DisplayHex::to_lower_hex_string);
             object["txinwitness"] = items.collect();
         }
         object["sequence"] = json!(input.sequence.0);

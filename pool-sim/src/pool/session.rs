@@ -327,13 +327,13 @@ impl<'a> Session<'a> {
     async fn send_job(&mut self, job: &PoolJob, clean: bool) -> Result<(), End> {
         if self.told != Some(self.difficulty) {
             self.told = Some(self.difficulty);
-            self.send(ServerCall::SetDifficulty(self.difficulty).to_line(Id::Null)).await?;
+            self.send(ServerCall::SetDifficulty(self.difficulty).to_line(&Id::Null)).await?;
         }
         let mut notify = job.notify();
         notify.clean_jobs = clean;
         self.sent.insert(job.id.clone(), self.difficulty);
         self.sent.retain(|id, _| *id == job.id || self.shared.book.job(id).is_some());
-        self.send(ServerCall::Notify(notify).to_line(Id::Null)).await
+        self.send(ServerCall::Notify(notify).to_line(&Id::Null)).await
     }
 
     async fn send(&mut self, mut line: String) -> Result<(), End> {

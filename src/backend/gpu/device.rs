@@ -5,6 +5,7 @@ use super::shader::{CAPACITY, WORKGROUP_SIZE, source};
 use crate::sha256::Partial;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use wgpu::BufferUsages as Usage;
 
 /// A dispatch that takes longer is taken for hung.
 const HANG: Duration = Duration::from_secs(20);
@@ -18,7 +19,7 @@ pub(super) struct Device {
     /// The most nonces in one dispatch.
     pub(super) largest_dispatch: u64,
     widest: u32,
-    device: wgpu::Device,
+    gpu: wgpu::Device,
     queue: wgpu::Queue,
     pipeline: wgpu::ComputePipeline,
     /// The first error that a callback was told of.
@@ -63,8 +64,7 @@ impl Device {
             required_limits: wgpu::Limits { ..wgpu::Limits::downlevel_defaults() },
             ..wgpu::DeviceDescriptor::default()
         };
-        let (device, queue) =
-            pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| error(e.to_string()))?;
+        let (gpu, queue) = pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| error(e.to_string()))?;
 
         // Without handlers, wgpu ends the program where a driver fails.
         let failure = Arc::new(Mutex::new(None));
@@ -72,18 +72,18 @@ impl Device {
             failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(what);
         };
         let to = Arc::clone(&failure);
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&to, error.to_string())));
+        gpu.on_uncaptured_error(Arc::new(move |error: wgpu::Error| note(&to, error.to_string())));
         let to = Arc::clone(&failure);
-        device.set_device_lost_callback(move |reason, message| {
+        gpu.set_device_lost_callback(move |reason, message| {
             // Told too when the device is dropped in good order; nobody reads it then.
             note(&to, format!("device lost ({reason:?}): {message}"));
         });
 
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("sha256d"),
             source: wgpu::ShaderSource::Wgsl(source().into()),
         });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some("sha256d"),
             layout: None,
             module: &module,
@@ -91,10 +91,10 @@ impl Device {
             compilation_options: wgpu::PipelineCompilationOptions::default(),
             cache: None,
         });
-        let widest = device.limits().max_compute_workgroups_per_dimension;
+        let widest = gpu.limits().max_compute_workgroups_per_dimension;
         let largest_dispatch =
             (u64::from(widest) * u64::from(widest) * u64::from(WORKGROUP_SIZE)).min(u64::from(u32::MAX));
-        let device = Device { name, largest_dispatch, widest, device, queue, pipeline, failure };
+        let device = Device { name, largest_dispatch, widest, gpu, queue, pipeline, failure };
         match device.check() {
             Ok(()) => Ok(device),
             Err(what) => Err(GpuError::Device { adapter: device.name, what }),
@@ -104,13 +104,12 @@ impl Device {
     pub(super) fn slot(&self) -> Slot {
         let buffer = |label, size, usage| {
             let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-            self.device.create_buffer(&descriptor)
+            self.gpu.create_buffer(&descriptor)
         };
-        use wgpu::BufferUsages as Usage;
         let params = buffer("params", PARAMS_SIZE, Usage::UNIFORM | Usage::COPY_DST);
         let candidates = buffer("candidates", CANDIDATES_SIZE, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
         let staging = buffer("staging", CANDIDATES_SIZE, Usage::MAP_READ | Usage::COPY_DST);
-        let bindings = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        let bindings = self.gpu.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("sha256d"),
             layout: &self.pipeline.get_bind_group_layout(0),
             entries: &[
@@ -124,7 +123,7 @@ impl Device {
     /// Sends a dispatch on its way. The slot is taken until [`Device::wait`] gives its result.
     pub(super) fn submit(&self, slot: &Slot, request: &Request) -> wgpu::SubmissionIndex {
         self.queue.write_buffer(&slot.params, 0, &request.to_bytes());
-        let mut encoder = self.device.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        let mut encoder = self.gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         encoder.clear_buffer(&slot.candidates, 0, Some(4));
         {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
@@ -144,7 +143,7 @@ impl Device {
     /// Waits for a dispatch, without spinning.
     pub(super) fn wait(&self, slot: &Slot, index: wgpu::SubmissionIndex) -> Result<Found, String> {
         let poll = wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(HANG) };
-        self.device.poll(poll).map_err(|error| error.to_string())?;
+        self.gpu.poll(poll).map_err(|error| error.to_string())?;
         self.check()?;
         let found = {
             let view = slot.staging.slice(..).get_mapped_range().map_err(|error| error.to_string())?;

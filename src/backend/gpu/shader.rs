@@ -56,7 +56,7 @@ impl Body {
     }
 
     /// Words 16 to 31, each given without the terms that are zero, and their rounds.
-    fn first_words(&mut self, words: [String; 16]) {
+    fn first_words(&mut self, words: &[String; 16]) {
         for (i, value) in words.iter().enumerate() {
             let name = format!("w{}_{}", self.hash, 16 + i);
             self.let_(&name, value);
@@ -89,7 +89,7 @@ fn search_body() -> String {
         body.round(t, &format!("{k}u"));
     }
     body.round(15, &format!("{}u", K[15].wrapping_add(HEADER_BITS)));
-    body.first_words([
+    body.first_words(&[
         param("w16"),
         param("w17"),
         "params.w18_base + small_sigma0(nonce)".to_owned(),
@@ -132,7 +132,7 @@ fn search_body() -> String {
         body.round(t, &format!("{k}u"));
     }
     body.round(15, &format!("{}u", K[15].wrapping_add(DIGEST_BITS)));
-    body.first_words([
+    body.first_words(&[
         "small_sigma0(d1) + d0".to_owned(),
         format!("small_sigma1({DIGEST_BITS}u) + small_sigma0(d2) + d1"),
         "small_sigma1(w2_16) + small_sigma0(d3) + d2".to_owned(),

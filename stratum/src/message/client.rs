@@ -109,7 +109,7 @@ impl ClientCall {
     }
 
     /// The line to send, without its newline.
-    pub fn to_line(&self, id: Id) -> String {
+    pub fn to_line(&self, id: &Id) -> String {
         let (method, params) = match self {
             ClientCall::Configure(configure) => ("mining.configure", configure.to_params()),
             ClientCall::Subscribe { agent, session: None } => {
@@ -294,7 +294,7 @@ mod tests {
     proptest! {
         #[test]
         fn calls_round_trip(call in call()) {
-            prop_assert_eq!(read(&call.to_line(json!(7))), Ok(call));
+            prop_assert_eq!(read(&call.to_line(&json!(7))), Ok(call));
         }
     }
 }

@@ -70,7 +70,7 @@ impl Envelope {
     }
 }
 
-fn call_line(id: Id, method: &str, params: &Value) -> String {
+fn call_line(id: &Id, method: &str, params: &Value) -> String {
     json!({"id": id, "method": method, "params": params}).to_string()
 }
 

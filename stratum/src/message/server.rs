@@ -95,7 +95,7 @@ impl ServerCall {
     }
 
     /// The line to send, without its newline. The id is null for what wants no reply.
-    pub fn to_line(&self, id: Id) -> String {
+    pub fn to_line(&self, id: &Id) -> String {
         let (method, params) = match self {
             ServerCall::Notify(notify) => ("mining.notify", notify.to_params()),
             ServerCall::SetDifficulty(difficulty) => ("mining.set_difficulty", json!([number(difficulty.get())])),
@@ -257,7 +257,7 @@ mod tests {
     proptest! {
         #[test]
         fn calls_round_trip(call in call()) {
-            prop_assert_eq!(read(&call.to_line(Value::Null)), Ok(call));
+            prop_assert_eq!(read(&call.to_line(&Value::Null)), Ok(call));
         }
     }
 }
