@@ -9,6 +9,9 @@ use tokio::io::{self, AsyncRead, AsyncReadExt};
 /// it, twice that in hex, and some 14 branches of 64 digits.
 pub const MAX_LINE: usize = 128 * 1024;
 
+/// How much is read at once at least.
+const READ_SIZE: usize = 4096;
+
 /// Why there is no line.
 #[derive(Debug, Error)]
 pub enum LineError {
@@ -66,6 +69,8 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if let Some(line) = self.take_line()? {
                 return Ok(Some(line));
             }
+            // A full buffer would grow by a handful of bytes, and be read by that handful.
+            self.buffer.reserve(READ_SIZE);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Ok(None);
             }

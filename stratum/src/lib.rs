@@ -10,4 +10,4 @@ pub mod message;
 mod target;
 
 pub use difficulty::{Difficulty, DifficultyError};
-pub use target::{CompactError, Target};
+pub use target::{CompactError, Target, TargetError};

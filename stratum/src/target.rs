@@ -3,6 +3,7 @@
 use crate::Difficulty;
 use ruint::aliases::U256;
 use std::fmt;
+use std::str::FromStr;
 use thiserror::Error;
 
 /// A 256-bit target. A block hash, read as a little-endian number, meets it if it is not greater.
@@ -22,6 +23,11 @@ pub enum CompactError {
     #[error("nbits: {0:#010x} is zero; expected a positive target")]
     Zero(u32),
 }
+
+/// A text that is no target.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("target: {0:?}; expected 64 hex digits, most significant first")]
+pub struct TargetError(pub String);
 
 impl Target {
     /// Every hash meets this.
@@ -71,6 +77,17 @@ impl Target {
         Ok(Target(value))
     }
 
+    /// The header's compact form (Bitcoin Core, `arith_uint256::GetCompact`). It holds three digits of base 256, so it
+    /// stands for this target or a smaller one.
+    pub fn to_compact(self) -> u32 {
+        let length = self.0.bit_len().div_ceil(8);
+        let bytes = self.to_be_bytes();
+        let digit = |at: usize| bytes.get(32 - length + at).map_or(0, |byte| u32::from(*byte));
+        let digits = digit(0) << 16 | digit(1) << 8 | digit(2);
+        // The highest bit would be the sign: such a number takes another digit, and loses its lowest.
+        if digits & 0x0080_0000 == 0 { (length as u32) << 24 | digits } else { (length as u32 + 1) << 24 | digits >> 8 }
+    }
+
     /// Whether a hash, in the order SHA-256 gives its bytes, is not greater than this.
     pub fn is_met_by(&self, hash: &[u8; 32]) -> bool {
         U256::from_le_bytes(*hash) <= self.0
@@ -90,6 +107,15 @@ impl Target {
 impl From<Difficulty> for Target {
     fn from(difficulty: Difficulty) -> Target {
         difficulty.to_target()
+    }
+}
+
+impl FromStr for Target {
+    type Err = TargetError;
+
+    /// From 64 hex digits, most significant first.
+    fn from_str(text: &str) -> Result<Target, TargetError> {
+        hex::decode_to_array(text).map(Target::from_be_bytes).map_err(|_| TargetError(text.to_owned()))
     }
 }
 
@@ -135,7 +161,26 @@ mod tests {
         assert!(Target::from_compact(0x2100_ffff).is_ok());
     }
 
+    #[test]
+    fn texts_that_are_no_target() {
+        for wrong in ["", "00", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64)] {
+            let error = wrong.parse::<Target>().unwrap_err().to_string();
+            assert!(error.contains("target") && error.contains("64 hex digits"), "{error}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn compact_forms_are_those_of_rust_bitcoin(bytes: [u8; 32], shift in 0usize..256) {
+            let target = Target(Target::from_be_bytes(bytes).0 >> shift);
+            let theirs = bitcoin::Target::from_be_bytes(target.to_be_bytes()).to_compact_lossy().to_consensus();
+            prop_assert_eq!(target.to_compact(), theirs);
+            if let Ok(back) = Target::from_compact(theirs) {
+                prop_assert!(back <= target);
+                prop_assert_eq!(back.to_compact(), theirs);
+            }
+        }
+
         #[test]
         fn agrees_with_rust_bitcoin(nbits: u32) {
             let theirs = bitcoin::Target::from_compact(bitcoin::CompactTarget::from_consensus(nbits));
@@ -153,6 +198,7 @@ mod tests {
             let target = Target::from_be_bytes(bytes);
             prop_assert_eq!(target.to_be_bytes(), bytes);
             prop_assert_eq!(Target::from_le_bytes(target.to_le_bytes()), target);
+            prop_assert_eq!(target.to_string().parse(), Ok(target));
             prop_assert!(target.is_met_by(&target.to_le_bytes()));
             prop_assert_eq!(target.top_word(), u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
         }

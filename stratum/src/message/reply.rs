@@ -104,7 +104,10 @@ impl SubscribeReply {
 fn notify_session(subscriptions: &Value) -> Option<String> {
     let list = subscriptions.as_array()?;
     let pair = |pair: &Value| match pair.as_array()?.as_slice() {
-        [Value::String(name), Value::String(session), ..] if name == "mining.notify" => Some(session.clone()),
+        // Some pools leave the place of a session's name empty: they cannot resume one.
+        [Value::String(name), Value::String(session), ..] if name == "mining.notify" && !session.is_empty() => {
+            Some(session.clone())
+        }
         _ => None,
     };
     list.iter().find_map(pair).or_else(|| pair(subscriptions))
@@ -163,8 +166,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn subscribe_round_trips(session in "[a-z0-9]+", extranonce1: Vec<u8>, extranonce2_size in 1usize..=16) {
-            let reply = SubscribeReply { session: Some(session), extranonce1, extranonce2_size };
+        fn subscribe_round_trips(session in proptest::option::of("[a-z0-9]+"), extranonce1: Vec<u8>, extranonce2_size in 1usize..=16) {
+            let reply = SubscribeReply { session, extranonce1, extranonce2_size };
             prop_assert_eq!(SubscribeReply::read(&reply.to_value()), Ok(reply));
         }
     }

@@ -171,7 +171,8 @@ mod tests {
         }
     }
 
-    /// The example of the protocol's first documentation (slush's pool), a job on mainnet's block 198,317.
+    /// The example of the protocol's first documentation (slush's pool): a job for testnet's block 25,096, as the height in
+    /// its coinbase says.
     const NOTIFY: &str = r#"{"params": ["bf", "4d16b6f85af6e2198f44ae2a6de67f78487ae5611b77c6c0440b921e00000000",
         "01000000010000000000000000000000000000000000000000000000000000000000000000ffffffff20020862062f503253482f04b8864e5008",
         "072f736c7573682f000000000100f2052a010000001976a914d23fcdf86f7e756a64a7a9688ef9903327048ed988ac00000000", [],
