@@ -16,6 +16,10 @@ pub enum BlockError {
     PreviousInvalid { previous: BlockHash },
     #[error("inconclusive-not-best-prevblk")]
     NotOnTip { previous: BlockHash },
+    #[error("duplicate")]
+    Duplicate,
+    #[error("duplicate-inconclusive")]
+    DuplicateInconclusive,
     #[error("duplicate-invalid")]
     DuplicateInvalid,
     #[error("bad-diffbits")]
@@ -34,6 +38,8 @@ pub enum BlockError {
     Length { weight: u64 },
     #[error("bad-blk-weight")]
     Weight { weight: u64 },
+    #[error("bad-blk-sigops")]
+    SigOps { cost: usize },
     #[error("bad-cb-missing")]
     CoinbaseMissing,
     #[error("bad-cb-multiple")]
@@ -64,10 +70,20 @@ pub enum BlockError {
     NullInput,
     #[error("bad-txns-nonfinal")]
     NotFinal,
+    #[error("bad-txns-BIP30")]
+    OutputExists { output: OutPoint },
     #[error("bad-txns-inputs-missingorspent")]
     MissingInput { input: OutPoint },
     #[error("bad-txns-premature-spend-of-coinbase")]
     PrematureSpend { input: OutPoint, depth: u32 },
     #[error("bad-txns-in-belowout")]
     OutputsExceedInputs,
+}
+
+impl BlockError {
+    /// Whether another block with the same header might be valid, as a header does not commit to witnesses by itself
+    /// (`BLOCK_MUTATED`).
+    pub(super) fn is_about_witnesses(&self) -> bool {
+        matches!(self, BlockError::WitnessReservedValue | BlockError::WitnessCommitment | BlockError::UnexpectedWitness)
+    }
 }

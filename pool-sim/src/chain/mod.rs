@@ -1,21 +1,27 @@
 //! The chain: which blocks are valid, and which chain of them is the best.
 //!
-//! Rules are Bitcoin Core's, with its words for refusals. What is not checked: scripts and signatures, signature
-//! operations, and relative lock times (BIP 68). A block that this chain accepts may break those.
+//! Rules are Bitcoin Core's, in its order and with its words for refusals. What is not checked: scripts and signatures,
+//! and relative lock times (BIP 68). A block that this chain accepts may break those.
 
+mod coins;
 mod error;
+mod index;
 mod params;
 mod rules;
-mod utxo;
+mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::BlockError;
 pub use params::Params;
 pub use rules::{bip34_script, coinbase_commitment};
 
+use bitcoin::block::Header;
 use bitcoin::pow::Work;
 use bitcoin::{Block, BlockHash};
-use std::collections::{BTreeMap, HashMap};
-use utxo::{Undo, UtxoSet};
+use index::{Index, Validity};
+use std::collections::BTreeMap;
+use store::Store;
 
 /// What became of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,27 +34,14 @@ pub enum Accepted {
     Duplicate,
 }
 
-/// A block in the index.
-#[derive(Debug)]
-struct Entry {
-    block: Block,
-    height: u32,
-    /// Of the whole chain up to here.
-    work: Work,
-    /// Whether it, or a block below it, turned out to break a rule.
-    invalid: bool,
-    /// How to take it back, while it is connected.
-    undo: Option<Undo>,
-}
-
-/// All blocks, in memory, and the best chain of them.
+/// All blocks, and the best chain of them.
 #[derive(Debug)]
 pub struct Chain {
     params: Params,
-    entries: HashMap<BlockHash, Entry>,
+    index: Index,
+    store: Store,
     /// The best chain, by height.
     active: Vec<BlockHash>,
-    utxos: UtxoSet,
 }
 
 impl Chain {
@@ -56,10 +49,11 @@ impl Chain {
     pub fn new(params: Params) -> Chain {
         let genesis = bitcoin::constants::genesis_block(params.network);
         let hash = genesis.block_hash();
-        let work = genesis.header.work();
+        let index = Index::new(genesis.header);
+        let mut store = Store::default();
         // The first block's output cannot be spent, so there is nothing to connect.
-        let entry = Entry { block: genesis, height: 0, work, invalid: false, undo: Some(Undo::default()) };
-        Chain { params, entries: HashMap::from([(hash, entry)]), active: vec![hash], utxos: UtxoSet::default() }
+        store.put_block(hash, genesis);
+        Chain { params, index, store, active: vec![hash] }
     }
 
     /// The rules in force.
@@ -83,19 +77,19 @@ impl Chain {
         self.active.get(height as usize).copied()
     }
 
-    /// A block that is known, on whatever chain.
+    /// A block that was taken in, on whatever chain.
     pub fn block(&self, hash: &BlockHash) -> Option<&Block> {
-        self.entries.get(hash).map(|entry| &entry.block)
+        self.store.block(hash)
     }
 
     /// The height of a block that is known, on whatever chain.
     pub fn height_of(&self, hash: &BlockHash) -> Option<u32> {
-        self.entries.get(hash).map(|entry| entry.height)
+        self.index.get(hash).map(|entry| entry.height)
     }
 
     /// The work of the chain up to a block.
     pub fn work_of(&self, hash: &BlockHash) -> Option<Work> {
-        self.entries.get(hash).map(|entry| entry.work)
+        self.index.get(hash).map(|entry| entry.work)
     }
 
     /// Whether a block is on the best chain.
@@ -103,89 +97,98 @@ impl Chain {
         self.height_of(hash).is_some_and(|height| self.hash_at(height) == Some(*hash))
     }
 
-    /// The median of a block's time and the ten before it (BIP 113).
+    /// The median of a block's time and the ten before it, in seconds since 1970 (BIP 113); 0 if the block is not known.
     pub fn median_time_past(&self, hash: &BlockHash) -> u32 {
-        let mut times: Vec<u32> = self.ancestry(*hash).take(11).map(|(_, entry)| entry.block.header.time).collect();
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or(0)
+        self.index.median_time_past(hash)
     }
 
-    /// A block and all before it.
-    fn ancestry(&self, from: BlockHash) -> impl Iterator<Item = (BlockHash, &Entry)> {
-        let mut next = Some(from);
-        std::iter::from_fn(move || {
-            let hash = next?;
-            let entry = self.entries.get(&hash)?;
-            next = (entry.height > 0).then_some(entry.block.header.prev_blockhash);
-            Some((hash, entry))
-        })
+    /// The unspent outputs, in order: for comparing chains.
+    pub fn unspent(&self) -> BTreeMap<bitcoin::OutPoint, bitcoin::TxOut> {
+        self.store.coins().map(|(point, coin)| (*point, coin.output.clone())).collect()
     }
 
-    /// Checks a block against all rules that do not need what it spends, as if its proof of work were `proved`.
-    ///
-    /// `now` is the time, in seconds since 1970.
-    pub fn check(&self, block: &Block, now: u32, proved: bool) -> Result<(), BlockError> {
-        let header = &block.header;
-        if proved {
-            rules::check_proof_of_work(header, &self.params)?;
-        }
-        let previous = self
-            .entries
-            .get(&header.prev_blockhash)
-            .ok_or(BlockError::PreviousNotFound { previous: header.prev_blockhash })?;
-        if previous.invalid {
-            return Err(BlockError::PreviousInvalid { previous: header.prev_blockhash });
-        }
-        let median_time = self.median_time_past(&header.prev_blockhash);
-        rules::check_header(header, &self.params, median_time, now)?;
-        rules::check_block(block)?;
-        rules::check_in_context(block, previous.height + 1, median_time)
-    }
-
-    /// Checks a block that would be the next, without its proof of work (BIP 23's proposal).
-    pub fn check_proposal(&self, block: &Block, now: u32) -> Result<(), BlockError> {
-        if block.header.prev_blockhash != self.tip() {
-            return Err(BlockError::NotOnTip { previous: block.header.prev_blockhash });
-        }
-        self.check(block, now, false)?;
-        self.utxos.clone().connect(block, self.height() + 1, &self.params).map(|_| ())
-    }
-
-    /// Takes a block in, and makes its chain the best if it has more work.
+    /// Takes a block in, and makes its chain the best if it has more work (`ProcessNewBlock`).
     ///
     /// `now` is the time, in seconds since 1970.
     pub fn accept(&mut self, block: &Block, now: u32) -> Result<Accepted, BlockError> {
+        rules::check_proof_of_work(&block.header, &self.params)?;
+        rules::check_block(block)?;
         let hash = block.block_hash();
-        match self.entries.get(&hash) {
-            Some(known) if known.invalid => return Err(BlockError::DuplicateInvalid),
+        match self.index.get(&hash).map(|entry| entry.validity) {
+            Some(Validity::Invalid) => return Err(BlockError::DuplicateInvalid),
             Some(_) => return Ok(Accepted::Duplicate),
             None => {}
         }
-        self.check(block, now, true)?;
-        let previous = &self.entries[&block.header.prev_blockhash];
-        let (height, work) = (previous.height + 1, previous.work + block.header.work());
-        self.entries.insert(hash, Entry { block: block.clone(), height, work, invalid: false, undo: None });
-        if work <= self.entries[&self.tip()].work {
+        self.check_header(&block.header, now)?;
+        if let Err(error) = self.check_in_context(block) {
+            // Another block with the same header may have the right witnesses; else the header is spent.
+            if !error.is_about_witnesses() {
+                self.index.insert(block.header, Validity::Invalid);
+            }
+            return Err(error);
+        }
+        self.store.put_block(hash, block.clone());
+        let best = self.work_of(&self.tip());
+        let work = self.index.insert(block.header, Validity::Unchecked).map(|entry| entry.work);
+        if work <= best {
             return Ok(Accepted::SideChain);
         }
         self.activate(hash).map(|()| Accepted::Tip)
     }
 
+    /// Checks a block that would be the next, without its proof of work (BIP 23's proposal; `TestBlockValidity`).
+    ///
+    /// `now` is the time, in seconds since 1970. The chain is left as it was.
+    pub fn check_proposal(&mut self, block: &Block, now: u32) -> Result<(), BlockError> {
+        match self.index.get(&block.block_hash()).map(|entry| entry.validity) {
+            Some(Validity::Valid) => return Err(BlockError::Duplicate),
+            Some(Validity::Invalid) => return Err(BlockError::DuplicateInvalid),
+            Some(Validity::Unchecked) => return Err(BlockError::DuplicateInconclusive),
+            None => {}
+        }
+        if block.header.prev_blockhash != self.tip() {
+            return Err(BlockError::NotOnTip { previous: block.header.prev_blockhash });
+        }
+        self.check_header(&block.header, now)?;
+        rules::check_block(block)?;
+        self.check_in_context(block)?;
+        let height = self.height() + 1;
+        let undo = coins::connect(&mut self.store, block, height, &self.params)?;
+        coins::disconnect(&mut self.store, block, undo);
+        Ok(())
+    }
+
+    fn check_header(&self, header: &Header, now: u32) -> Result<(), BlockError> {
+        let previous = header.prev_blockhash;
+        let parent = self.index.get(&previous).ok_or(BlockError::PreviousNotFound { previous })?;
+        if parent.validity == Validity::Invalid {
+            return Err(BlockError::PreviousInvalid { previous });
+        }
+        rules::check_header(header, &self.params, parent.height + 1, self.median_time_past(&previous), now)
+    }
+
+    fn check_in_context(&self, block: &Block) -> Result<(), BlockError> {
+        let previous = block.header.prev_blockhash;
+        let height = self.height_of(&previous).map_or(0, |height| height + 1);
+        rules::check_in_context(block, &self.params, height, self.median_time_past(&previous))
+    }
+
     /// Makes the chain that ends in `hash` the best. If one of its blocks breaks a rule, the old chain stays.
     fn activate(&mut self, hash: BlockHash) -> Result<(), BlockError> {
         let mut branch: Vec<BlockHash> =
-            self.ancestry(hash).map(|(hash, _)| hash).take_while(|hash| !self.is_active(hash)).collect();
+            self.index.ancestry(hash).map(|(hash, _)| hash).take_while(|hash| !self.is_active(hash)).collect();
         branch.reverse();
-        let fork = self.entries[&branch[0]].height as usize;
+        let Some(fork) = branch.first().and_then(|lowest| self.height_of(lowest)) else { return Ok(()) };
+        let fork = fork as usize;
         let old = self.active.split_off(fork);
         for hash in old.iter().rev() {
-            self.disconnect(*hash);
+            self.disconnect(hash);
         }
-        for (i, &hash) in branch.iter().enumerate() {
-            if let Err(error) = self.connect(hash) {
-                self.invalidate(branch[i]);
+        for bad in branch {
+            if let Err(error) = self.connect(bad) {
+                self.index.invalidate(&bad);
                 for hash in self.active.split_off(fork).iter().rev() {
-                    self.disconnect(*hash);
+                    self.disconnect(hash);
                 }
                 for hash in old {
                     self.connect(hash).expect("a block that was connected connects again on the same chain");
@@ -196,33 +199,19 @@ impl Chain {
         Ok(())
     }
 
-    /// Marks a block, and all that build on it.
-    fn invalidate(&mut self, bad: BlockHash) {
-        let builds_on_it = |hash: &BlockHash| self.ancestry(*hash).any(|(ancestor, _)| ancestor == bad);
-        let void: Vec<BlockHash> = self.entries.keys().copied().filter(builds_on_it).collect();
-        for hash in void {
-            if let Some(entry) = self.entries.get_mut(&hash) {
-                entry.invalid = true;
-            }
-        }
-    }
-
     fn connect(&mut self, hash: BlockHash) -> Result<(), BlockError> {
-        let entry = self.entries.get_mut(&hash).expect("only blocks of the index are connected");
-        entry.undo = Some(self.utxos.connect(&entry.block, entry.height, &self.params)?);
+        let height = self.active.len() as u32;
+        let block = self.store.block(&hash).expect("every block that may be valid is kept").clone();
+        let undo = coins::connect(&mut self.store, &block, height, &self.params)?;
+        self.store.put_undo(hash, undo);
+        self.index.mark_valid(&hash);
         self.active.push(hash);
         Ok(())
     }
 
-    fn disconnect(&mut self, hash: BlockHash) {
-        let entry = self.entries.get_mut(&hash).expect("only blocks of the index are disconnected");
-        if let Some(undo) = entry.undo.take() {
-            self.utxos.disconnect(&entry.block, undo);
-        }
-    }
-
-    /// The unspent outputs, in order: for comparing chains.
-    pub fn unspent(&self) -> BTreeMap<bitcoin::OutPoint, bitcoin::TxOut> {
-        self.utxos.iter().map(|(point, output)| (*point, output.clone())).collect()
+    fn disconnect(&mut self, hash: &BlockHash) {
+        let Some(undo) = self.store.take_undo(hash) else { return };
+        let block = self.store.block(hash).expect("every block that may be valid is kept").clone();
+        coins::disconnect(&mut self.store, &block, undo);
     }
 }

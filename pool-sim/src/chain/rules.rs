@@ -1,12 +1,13 @@
 //! Rules that need no coins: header, merkle root, coinbase, witness commitment, finality.
 
+use super::coins::MAX_SIGOPS_COST;
 use super::{BlockError, Params};
 use bitcoin::absolute::LockTime;
 use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use bitcoin::script::Builder;
 use bitcoin::{
-    Amount, Block, ScriptBuf, Sequence, Target, Transaction, TxMerkleNode, WitnessCommitment, WitnessMerkleNode,
+    Amount, Block, ScriptBuf, Sequence, Target, Transaction, TxMerkleNode, VarInt, WitnessCommitment, WitnessMerkleNode,
 };
 use std::collections::HashSet;
 
@@ -31,6 +32,7 @@ pub(super) fn check_proof_of_work(header: &Header, params: &Params) -> Result<()
 pub(super) fn check_header(
     header: &Header,
     params: &Params,
+    height: u32,
     median_time_past: u32,
     now: u32,
 ) -> Result<(), BlockError> {
@@ -45,9 +47,8 @@ pub(super) fn check_header(
     if time > limit {
         return Err(BlockError::TimeTooNew { time, limit });
     }
-    // BIP 34, 66 and 65 are active from the first block on.
     let version = header.version.to_consensus();
-    if version < 4 {
+    if version < params.minimum_version(height) {
         return Err(BlockError::Version { version });
     }
     Ok(())
@@ -56,28 +57,33 @@ pub(super) fn check_header(
 /// `CheckBlock`: what can be said of a block alone.
 pub(super) fn check_block(block: &Block) -> Result<(), BlockError> {
     let (root, mutated) = merkle_root(block);
-    if root != Some(block.header.merkle_root) {
+    if root != block.header.merkle_root {
         return Err(BlockError::MerkleRoot);
     }
     if mutated {
         return Err(BlockError::MerkleMutated);
     }
-    let stripped = block.txdata.iter().map(|tx| tx.base_size() as u64).sum::<u64>() + 81;
-    if stripped * 4 > MAX_WEIGHT {
-        return Err(BlockError::Length { weight: stripped * 4 });
+    // With all witnesses empty, the weight is four times the size.
+    let count = VarInt::from(block.txdata.len()).size();
+    let size = Header::SIZE + count + block.txdata.iter().map(Transaction::base_size).sum::<usize>();
+    let weight = 4 * size as u64;
+    let Some((coinbase, others)) = block.txdata.split_first() else { return Err(BlockError::Length { weight }) };
+    if weight > MAX_WEIGHT {
+        return Err(BlockError::Length { weight });
     }
-    let Some((coinbase, others)) = block.txdata.split_first() else { return Err(BlockError::CoinbaseMissing) };
     if !coinbase.is_coinbase() {
         return Err(BlockError::CoinbaseMissing);
     }
     if others.iter().any(Transaction::is_coinbase) {
         return Err(BlockError::CoinbaseMultiple);
     }
-    let length = coinbase.input[0].script_sig.len();
-    if !(2..=100).contains(&length) {
-        return Err(BlockError::CoinbaseLength { length });
+    block.txdata.iter().try_for_each(check_transaction)?;
+    // What the spent outputs add is counted when the block is connected.
+    let cost = block.txdata.iter().map(|tx| tx.total_sigop_cost(|_| None)).sum();
+    if cost > MAX_SIGOPS_COST {
+        return Err(BlockError::SigOps { cost });
     }
-    block.txdata.iter().try_for_each(check_transaction)
+    Ok(())
 }
 
 /// `CheckTransaction`: what can be said of a transaction alone.
@@ -90,6 +96,7 @@ fn check_transaction(tx: &Transaction) -> Result<(), BlockError> {
     }
     let mut total = Amount::ZERO;
     for output in &tx.output {
+        // Bitcoin Core reads amounts as signed, and has another word for those below 0.
         if output.value > Amount::MAX_MONEY {
             return Err(BlockError::OutputTooLarge { amount: output.value });
         }
@@ -103,23 +110,35 @@ fn check_transaction(tx: &Transaction) -> Result<(), BlockError> {
         if !seen.insert(input.previous_output) {
             return Err(BlockError::InputTwice { input: input.previous_output });
         }
-        if input.previous_output.is_null() && !tx.is_coinbase() {
-            return Err(BlockError::NullInput);
+    }
+    if tx.is_coinbase() {
+        let length = tx.input[0].script_sig.len();
+        if !(2..=100).contains(&length) {
+            return Err(BlockError::CoinbaseLength { length });
         }
+    } else if tx.input.iter().any(|input| input.previous_output.is_null()) {
+        return Err(BlockError::NullInput);
     }
     Ok(())
 }
 
 /// `ContextualCheckBlock`: what depends on the height and on the time.
-pub(super) fn check_in_context(block: &Block, height: u32, median_time_past: u32) -> Result<(), BlockError> {
-    if !block.txdata.iter().all(|tx| is_final(tx, height, median_time_past)) {
+pub(super) fn check_in_context(
+    block: &Block,
+    params: &Params,
+    height: u32,
+    median_time_past: u32,
+) -> Result<(), BlockError> {
+    let time = if height >= params.csv_height { median_time_past } else { block.header.time };
+    if !block.txdata.iter().all(|tx| is_final(tx, height, time)) {
         return Err(BlockError::NotFinal);
     }
     let coinbase = &block.txdata[0];
-    if !coinbase.input[0].script_sig.as_bytes().starts_with(bip34_script(height).as_bytes()) {
+    let script = coinbase.input[0].script_sig.as_bytes();
+    if height >= params.bip34_height && !script.starts_with(bip34_script(height).as_bytes()) {
         return Err(BlockError::CoinbaseHeight { height });
     }
-    check_witness(block, coinbase)?;
+    check_witness(block, coinbase, height >= params.segwit_height)?;
     let weight = block.weight().to_wu();
     if weight > MAX_WEIGHT {
         return Err(BlockError::Weight { weight });
@@ -127,18 +146,18 @@ pub(super) fn check_in_context(block: &Block, height: u32, median_time_past: u32
     Ok(())
 }
 
-/// `IsFinalTx`, against the median time past (BIP 113).
-fn is_final(tx: &Transaction, height: u32, median_time_past: u32) -> bool {
+/// `IsFinalTx`, at a height and a time in seconds since 1970.
+fn is_final(tx: &Transaction, height: u32, time: u32) -> bool {
     let passed = match tx.lock_time {
         LockTime::Blocks(lock) => lock.to_consensus_u32() < height,
-        LockTime::Seconds(lock) => lock.to_consensus_u32() < median_time_past,
+        LockTime::Seconds(lock) => lock.to_consensus_u32() < time,
     };
     tx.lock_time == LockTime::ZERO || passed || tx.input.iter().all(|input| input.sequence == Sequence::MAX)
 }
 
 /// `CheckWitnessMalleation` (BIP 141): the coinbase commits to all witnesses, or there are none.
-fn check_witness(block: &Block, coinbase: &Transaction) -> Result<(), BlockError> {
-    let Some(commitment) = coinbase_commitment(coinbase) else {
+fn check_witness(block: &Block, coinbase: &Transaction, segwit: bool) -> Result<(), BlockError> {
+    let Some(commitment) = coinbase_commitment(coinbase).filter(|_| segwit) else {
         let any = block.txdata.iter().any(|tx| tx.input.iter().any(|input| !input.witness.is_empty()));
         return if any { Err(BlockError::UnexpectedWitness) } else { Ok(()) };
     };
@@ -167,9 +186,9 @@ pub fn bip34_script(height: u32) -> ScriptBuf {
     Builder::new().push_int(height.into()).into_script()
 }
 
-/// The merkle root, and whether some level ends in two equal nodes: then another list of transactions has the same root
+/// The merkle root, zeros if there are no transactions, and whether some level ends in two equal nodes: then another list of transactions has the same root
 /// (CVE-2012-2459).
-fn merkle_root(block: &Block) -> (Option<TxMerkleNode>, bool) {
+fn merkle_root(block: &Block) -> (TxMerkleNode, bool) {
     let mut mutated = false;
     let mut level: Vec<TxMerkleNode> =
         block.txdata.iter().map(|tx| TxMerkleNode::from_raw_hash(tx.compute_txid().to_raw_hash())).collect();
@@ -183,5 +202,5 @@ fn merkle_root(block: &Block) -> (Option<TxMerkleNode>, bool) {
             })
             .collect();
     }
-    (level.first().copied(), mutated)
+    (level.first().copied().unwrap_or_else(TxMerkleNode::all_zeros), mutated)
 }

@@ -136,13 +136,8 @@ async fn block_template(context: &Context, params: &Params) -> Result<Value, Rpc
             let data = request.get("data").and_then(Value::as_str);
             let data = data.ok_or_else(|| RpcError::new(RpcError::TYPE, "Missing data String key for proposal"))?;
             let block = decode_block(data)?;
-            let chain = node.chain();
-            if chain.block(&block.block_hash()).is_some() {
-                return Ok(json!("duplicate"));
-            }
-            return Ok(chain
-                .check_proposal(&block, now())
-                .map_or_else(|error| json!(error.to_string()), |()| Value::Null));
+            let verdict = node.chain().check_proposal(&block, now());
+            return Ok(verdict.map_or_else(|error| json!(error.to_string()), |()| Value::Null));
         }
         other => return Err(RpcError::new(RpcError::PARAMETER, format!("Invalid mode {:?}", shorten(other)))),
     }
