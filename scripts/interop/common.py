@@ -1,0 +1,189 @@
+"""What the scripts here share: free ports, processes that end with the script, JSON-RPC, a real Bitcoin Core on regtest."""
+import atexit, base64, contextlib, json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
+import urllib.error, urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PARA = "0.6.0"
+STRATUM_CLIENT = "1.1.0"
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, probe, seconds=60, every=0.1):
+    """The first true value of `probe`; ends the script if there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := probe():
+            return value
+        time.sleep(every)
+    sys.exit(f"gave up on {what} after {seconds} s")
+
+
+class Process:
+    """A process whose output is kept, line by line, and which ends with the script."""
+
+    def __init__(self, *command, env=None, keep=None):
+        self.lines, self.keep = [], keep and open(keep, "w")
+        self.child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+                                      env={**os.environ, "NO_COLOR": "1", **(env or {})})
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        atexit.register(self.stop)
+
+    def _read(self):
+        for line in self.child.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if self.keep:
+                self.keep.write(line)
+                self.keep.flush()
+
+    def events(self, name=None):
+        """Its lines that are JSON objects with this "event"."""
+        found = []
+        for line in list(self.lines):
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict) and name in (None, event.get("event")):
+                    found.append(event)
+        return found
+
+    def running(self):
+        return self.child.poll() is None
+
+    def stop(self, seconds=20):
+        """Asks it to end, then makes it. Returns its exit code."""
+        if self.running():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.child.pid, signal.SIGTERM)
+        try:
+            self.child.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.child.pid, signal.SIGKILL)
+            self.child.wait()
+        self.reader.join(timeout=5)
+        return self.child.returncode
+
+
+class RpcError(Exception):
+    pass
+
+
+class Rpc:
+    """A node's JSON-RPC."""
+
+    def __init__(self, url, user, password):
+        self.url = url if "://" in url else f"http://{url}"
+        self.authorization = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+    def post(self, body):
+        """Status and body of the answer to a raw request."""
+        request = urllib.request.Request(self.url, body, {"Authorization": self.authorization, "Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as reply:
+                return reply.status, reply.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def __call__(self, method, *params):
+        status, body = self.post(json.dumps({"jsonrpc": "1.0", "id": 1, "method": method, "params": params}).encode())
+        if not body:
+            raise RpcError(f"{method}: HTTP {status}")
+        answer = json.loads(body)
+        if answer.get("error") is not None:
+            raise RpcError(f"{method}: {answer['error']}")
+        return answer["result"]
+
+    def chain(self):
+        """Each block from height 1 on, as hex."""
+        return [self("getblock", self("getblockhash", height), 0) for height in range(1, self("getblockcount") + 1)]
+
+
+def bitcoin_core(directory, keep=None):
+    """Starts the bitcoind that build-bitcoind made in `directory`, on regtest, alone. Returns its JSON-RPC."""
+    bitcoind = pathlib.Path(directory) / "build/bin/bitcoind"
+    if not bitcoind.exists():
+        sys.exit(f"{bitcoind} is not there; scripts/interop/build-bitcoind {directory} builds it")
+    datadir = tempfile.TemporaryDirectory()
+    atexit.register(datadir.cleanup)
+    port = free_port()
+    node = Process(bitcoind, "-regtest", f"-datadir={datadir.name}", f"-rpcport={port}", "-rpcuser=u", "-rpcpassword=p",
+                   "-listen=0", "-connect=0", "-dnsseed=0", "-printtoconsole=1", keep=keep)
+    rpc = Rpc(f"127.0.0.1:{port}", "u", "p")
+
+    def answers():
+        if not node.running():
+            sys.exit("bitcoind ended:\n" + "\n".join(node.lines[-20:]))
+        with contextlib.suppress(OSError, RpcError):
+            return rpc("getnetworkinfo")["subversion"]
+
+    rpc.version = wait_for("bitcoind", answers)
+    rpc.process = node
+    return rpc
+
+
+def our_node(pool_sim, directory, difficulty):
+    """Starts pool-sim. Returns the process and its JSON-RPC; the process's `host` and `port` are where miners connect."""
+    pool = Process(pool_sim, "--listen", "127.0.0.1:0", "--rpc", "127.0.0.1:0", "--data-dir", directory / "pool-sim-data",
+                   "--start-difficulty", difficulty, "--pay-to", PAY_TO, "--json", keep=directory / "pool-sim.log")
+    ready = wait_for("pool-sim", lambda: pool.events("ready") or not pool.running(), 20)
+    if ready is True:
+        sys.exit("pool-sim ended:\n" + "\n".join(pool.lines[-10:]))
+    pool.host, pool.port = ready[0]["listen"].rsplit(":", 1)
+    pool.cookie = pathlib.Path(ready[0]["cookie"])
+    return pool, Rpc(ready[0]["rpc"], *pool.cookie.read_text().strip().split(":", 1))
+
+
+def submit_all(core, blocks):
+    """Feeds blocks, in hex, to Bitcoin Core; prints a table. Returns how many were refused."""
+    print(f"{'block':>6}  {'bytes':>7}  {'submitblock':<24} tip afterwards")
+    refused = 0
+    for height, block in enumerate(blocks, 1):
+        try:
+            answer = core("submitblock", block)
+        except RpcError as error:
+            answer = str(error)
+        tip = core("getbestblockhash")
+        refused += answer is not None
+        print(f"{height:>6}  {len(block) // 2:>7}  {answer or 'null (taken)':<24} {tip}")
+    return refused
+
+
+def cargo_install_para(directory):
+    """Installs crates.io's para, unless it is there. Returns the binary."""
+    binary = pathlib.Path(directory) / "para/bin/para"
+    if not binary.exists():
+        print(f"installing para {PARA} from crates.io (tens of minutes on two cores)", flush=True)
+        subprocess.run(["nice", "-n", "19", "cargo", "install", "para", "--quiet", "--locked", "--version", PARA, "--root",
+                        pathlib.Path(directory) / "para"], check=True)
+    return binary
+
+
+def build_ours():
+    """Builds our binaries. Returns midstate and pool-sim."""
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "midstate", "-p", "pool-sim"], cwd=ROOT, check=True)
+    target = json.loads(subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True,
+                                       capture_output=True).stdout)["target_directory"]
+    return pathlib.Path(target) / "release/midstate", pathlib.Path(target) / "release/pool-sim"
+
+
+class Checks:
+    """What had to hold, said as it is found."""
+
+    def __init__(self):
+        self.failed = 0
+
+    def __call__(self, holds, what):
+        print(("ok      " if holds else "FAILED  ") + what, flush=True)
+        self.failed += not holds
+
+    def exit_code(self):
+        return 1 if self.failed else 0
+
+
+# A regtest address that nobody has the key of: P2WPKH of twenty bytes 0x00.
+PAY_TO = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"
