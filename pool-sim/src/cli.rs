@@ -4,9 +4,9 @@ use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::{Network, ScriptBuf};
 use clap::Parser;
 use midstate_stratum::{Difficulty, DifficultyError};
-use pool_sim::chain::{BlockError, Params};
-use pool_sim::node::{Auth, Cookie, Node, serve};
-use pool_sim::pool::{Pool, PoolConfig, PoolEvent};
+use pool_sim::node::{Auth, Cookie};
+use pool_sim::pool::{PoolConfig, PoolEvent};
+use pool_sim::{Config, StartError};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -39,13 +39,20 @@ struct Cli {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18443")]
     rpc: SocketAddr,
     /// The user for JSON-RPC, instead of a cookie
-    #[arg(long, value_name = "NAME", requires = "password")]
+    #[arg(long, value_name = "NAME", requires = "rpc_secret", value_parser = parse_user)]
     rpc_user: Option<String>,
     /// The password for JSON-RPC; better in the environment or a file, since others can read command lines
-    #[arg(long, env = "POOL_SIM_RPC_PASSWORD", hide_env_values = true, value_name = "TEXT", group = "password")]
+    #[arg(
+        long,
+        env = "POOL_SIM_RPC_PASSWORD",
+        hide_env_values = true,
+        value_name = "TEXT",
+        group = "rpc_secret",
+        requires = "rpc_user"
+    )]
     rpc_password: Option<String>,
     /// A file whose first line is the password for JSON-RPC
-    #[arg(long, value_name = "FILE", group = "password")]
+    #[arg(long, value_name = "FILE", group = "rpc_secret", requires = "rpc_user")]
     rpc_password_file: Option<PathBuf>,
     /// Where the cookie is kept
     #[arg(long, value_name = "DIR", default_value = "pool-sim-data")]
@@ -72,6 +79,11 @@ fn parse_difficulty(text: &str) -> Result<Difficulty, DifficultyError> {
     Difficulty::new(value)
 }
 
+fn parse_user(text: &str) -> Result<String, &'static str> {
+    // HTTP's basic authorization ends the name there.
+    if text.contains(':') { Err("must not contain ':'") } else { Ok(text.to_owned()) }
+}
+
 fn parse_address(text: &str) -> Result<ScriptBuf, String> {
     let address: Address<NetworkUnchecked> = text.parse().map_err(|error| format!("not an address: {error}"))?;
     let address = address.require_network(Network::Regtest).map_err(|_| "not a regtest address; expected bcrt1…")?;
@@ -82,8 +94,10 @@ fn parse_address(text: &str) -> Result<ScriptBuf, String> {
 enum CliError {
     #[error("cannot {what}: {source}")]
     Io { what: String, source: io::Error },
-    #[error("cannot premine: {0}")]
-    Premine(BlockError),
+    #[error("the JSON-RPC password is empty")]
+    EmptyPassword,
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> CliError {
@@ -103,67 +117,79 @@ pub(crate) fn run() -> ExitCode {
 }
 
 async fn serve_until_stopped(cli: Cli) -> Result<(), CliError> {
+    // Before anything is told, so that no signal is lost.
+    let interrupted = signals().map_err(io_error("listen to signals"))?;
+    let password = credentials(&cli)?;
+    let auth = match &password {
+        Some(auth) => auth.clone(),
+        None => Auth::random().map_err(io_error("make a cookie"))?,
+    };
     let pay_to = cli.pay_to.unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
-    let node = Node::new(Params::regtest());
-    node.generate(cli.premine, &pay_to).map_err(CliError::Premine)?;
+    let pool = PoolConfig { password: cli.password, ..PoolConfig::new(cli.listen, cli.start_difficulty, pay_to) };
+    let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
+    let json = cli.json;
+    let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;
+    // Its file lives until the end of this function.
+    let cookie = if password.is_none() {
+        let written = Cookie::write(&cli.data_dir, auth);
+        Some(written.map_err(io_error(format!("write a cookie in {}", cli.data_dir.display())))?)
+    } else {
+        None
+    };
 
+    let ready = json!({
+        "event": "ready",
+        "listen": simulator.pool_address().to_string(),
+        "rpc": simulator.rpc_address().map(|address| address.to_string()),
+        "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
+        "height": cli.premine,
+    });
+    say(json, &ready);
+    tokio::select! {
+        () = simulator.stop_requested() => {}
+        () = interrupted => {}
+    }
+    let tips = simulator.node().tip();
+    simulator.stop().await;
+    let tip = *tips.borrow();
+    say(json, &json!({"event": "stopped", "height": tip.height, "tip": tip.hash}));
+    Ok(())
+}
+
+/// The user and the password, if they were given.
+fn credentials(cli: &Cli) -> Result<Option<Auth>, CliError> {
     let password = match &cli.rpc_password_file {
-        None => cli.rpc_password,
+        None => cli.rpc_password.clone(),
         Some(path) => {
             let text = std::fs::read_to_string(path).map_err(io_error(format!("read {}", path.display())))?;
             Some(text.lines().next().unwrap_or_default().to_owned())
         }
     };
-    // The cookie lives until the end of this function.
-    let (cookie, auth) = if let (Some(user), Some(password)) = (&cli.rpc_user, password) {
-        (None, Auth::password(user, &password))
-    } else {
-        let made = Cookie::create(&cli.data_dir);
-        let (cookie, auth) = made.map_err(io_error(format!("write a cookie in {}", cli.data_dir.display())))?;
-        (Some(cookie), auth)
-    };
-    let rpc = serve(node.clone(), cli.rpc, auth).await;
-    let rpc = rpc.map_err(io_error(format!("listen on {} for JSON-RPC", cli.rpc)))?;
-
-    let config = PoolConfig { password: cli.password, ..PoolConfig::new(cli.listen, cli.start_difficulty, pay_to) };
-    let json = cli.json;
-    let pool = Pool::start(node.clone(), config, move |event| say(json, &describe(&event))).await;
-    let pool = pool.map_err(io_error(format!("listen on {} for miners", cli.listen)))?;
-
-    let cookie_path = cookie.as_ref().map(|cookie| cookie.path().display().to_string());
-    let ready = json!({
-        "event": "ready",
-        "listen": pool.address().to_string(),
-        "rpc": rpc.address().to_string(),
-        "cookie": cookie_path,
-        "height": cli.premine,
-    });
-    say(json, &ready);
-    tokio::select! {
-        () = rpc.stop_requested() => {}
-        () = interrupted() => {}
+    match cli.rpc_user.as_ref().zip(password) {
+        Some((_, password)) if password.is_empty() => Err(CliError::EmptyPassword),
+        given => Ok(given.map(|(user, password)| Auth::password(user, &password))),
     }
-    drop(pool);
-    rpc.stop().await;
-    let tip = *node.tip().borrow();
-    say(json, &json!({"event": "stopped", "height": tip.height, "tip": tip.hash}));
-    Ok(())
 }
 
-async fn interrupted() {
-    #[cfg(unix)]
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => signal.recv().await,
-            Err(_) => std::future::pending().await,
+/// Ends when the program is asked to: by Ctrl-C or, on Unix, SIGTERM.
+#[cfg(unix)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    };
-    #[cfg(not(unix))]
-    let terminated = std::future::pending::<()>();
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated => {}
-    }
+    })
+}
+
+#[cfg(windows)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        let _ = interrupt.recv().await;
+    })
 }
 
 fn describe(event: &PoolEvent) -> Value {

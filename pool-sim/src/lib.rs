@@ -9,10 +9,15 @@
 //! - [`chain`]: which blocks are valid, and which chain of them is the best;
 //! - [`node`]: block templates, and JSON-RPC as Bitcoin Core speaks it;
 //! - [`pool`]: a Stratum V1 server that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels.
+//!
+//! [`start`] starts all of them.
 
 pub mod chain;
 pub mod node;
 pub mod pool;
+mod simulator;
+
+pub use simulator::{Config, Simulator, StartError, start};
 
 use bitcoin::{Address, Network, Script};
 

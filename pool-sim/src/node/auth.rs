@@ -26,6 +26,13 @@ impl Auth {
         Auth { expected: format!("{user}:{password}") }
     }
 
+    /// The user `__cookie__` and a random password of 64 hex digits, for a [`Cookie`].
+    pub fn random() -> io::Result<Auth> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
+        Ok(Auth::password("__cookie__", &secret.to_lower_hex_string()))
+    }
+
     /// Whether an `Authorization` header has them.
     pub(super) fn allows(&self, header: Option<&[u8]>) -> bool {
         let given = header
@@ -40,19 +47,17 @@ fn equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
-/// A cookie file: `<data-dir>/regtest/.cookie`, with `__cookie__:` and 64 random hex digits. Removed when dropped.
+/// A cookie file: `<data-dir>/regtest/.cookie`, with `__cookie__:` and 64 hex digits. Removed when dropped.
 #[derive(Debug)]
 pub struct Cookie {
     path: PathBuf,
+    auth: Auth,
 }
 
 impl Cookie {
-    /// Makes the file, readable by its owner only.
-    pub fn create(data_dir: &Path) -> io::Result<(Cookie, Auth)> {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret)?;
-        let password = secret.to_lower_hex_string();
-        let auth = Auth::password("__cookie__", &password);
+    /// Writes credentials, usually [`Auth::random`], into the file, readable by its owner only. To be done when the server
+    /// has its port, so that a program that starts in vain leaves the cookie of the one that runs.
+    pub fn write(data_dir: &Path, auth: Auth) -> io::Result<Cookie> {
         let directory = data_dir.join("regtest");
         fs::create_dir_all(&directory)?;
         let path = directory.join(".cookie");
@@ -66,7 +71,7 @@ impl Cookie {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         options.open(&path)?.write_all(auth.expected.as_bytes())?;
-        Ok((Cookie { path }, auth))
+        Ok(Cookie { path, auth })
     }
 
     /// Where it is.
@@ -77,8 +82,11 @@ impl Cookie {
 
 impl Drop for Cookie {
     fn drop(&mut self) {
-        // It is void with the server anyway.
-        let _ = fs::remove_file(&self.path);
+        // Another program may have put its own there since.
+        if fs::read(&self.path).is_ok_and(|text| text == self.auth.expected.as_bytes()) {
+            // What cannot be removed is void with the server anyway.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -102,17 +110,21 @@ mod tests {
     #[test]
     fn cookies_come_and_go() {
         let directory = tempfile::tempdir().unwrap();
-        let (cookie, auth) = Cookie::create(directory.path()).unwrap();
+        let write = || Cookie::write(directory.path(), Auth::random().unwrap()).unwrap();
+        let cookie = write();
         let text = fs::read_to_string(cookie.path()).unwrap();
-        assert_eq!(text, auth.expected);
+        assert_eq!(text, cookie.auth.expected);
         assert_eq!(text.len(), "__cookie__:".len() + 64);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(cookie.path()).unwrap().permissions().mode() & 0o777, 0o600);
         }
-        let path = cookie.path().to_owned();
+        let second = write();
         drop(cookie);
+        assert_eq!(fs::read_to_string(second.path()).unwrap(), second.auth.expected);
+        let path = second.path().to_owned();
+        drop(second);
         assert!(!path.exists());
     }
 }

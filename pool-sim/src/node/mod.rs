@@ -1,7 +1,9 @@
 //! The node: a chain behind a lock, block templates, and JSON-RPC.
 
 mod auth;
+mod blocks;
 mod methods;
+mod mining;
 mod rpc;
 mod template;
 
@@ -72,20 +74,33 @@ impl Node {
         accepted
     }
 
-    /// Mines `count` blocks that pay to `script`, at regtest's difficulty, and gives their hashes.
+    /// Mines `count` blocks that pay to `script`, at regtest's difficulty, and gives their hashes. Their times are now, or
+    /// the earliest possible if that is later.
     pub fn generate(&self, count: u32, script: &ScriptBuf) -> Result<Vec<BlockHash>, BlockError> {
-        let mut hashes = Vec::new();
-        for _ in 0..count {
-            let mut block = self.template().block(script);
-            let target = block.header.target();
-            // Two in four billion tries would fail on regtest; then the time has passed on.
-            while !target.is_met_by(block.block_hash()) {
-                block.header.nonce = block.header.nonce.wrapping_add(1);
-            }
-            self.submit_block(&block)?;
-            hashes.push(block.block_hash());
+        (0..count).map(|_| self.mine(&self.template(), script)).collect()
+    }
+
+    /// Mines `count` blocks as [`Node::generate`] does, but dated ten minutes apart and the last one ten minutes ago:
+    /// however many they are, the blocks after them need no time in the future.
+    pub fn premine(&self, count: u32, script: &ScriptBuf) -> Result<Vec<BlockHash>, BlockError> {
+        let now = now();
+        let mine = |still_to_come: u32| {
+            let mut template = self.template();
+            let ago = still_to_come.saturating_add(1).saturating_mul(10 * 60);
+            template.current_time = now.saturating_sub(ago).max(template.min_time);
+            self.mine(&template, script)
+        };
+        (0..count).rev().map(mine).collect()
+    }
+
+    fn mine(&self, template: &Template, script: &ScriptBuf) -> Result<BlockHash, BlockError> {
+        let mut block = template.block(script);
+        let target = block.header.target();
+        // Every second nonce wins on regtest.
+        while !target.is_met_by(block.block_hash()) {
+            block.header.nonce = block.header.nonce.wrapping_add(1);
         }
-        Ok(hashes)
+        self.submit_block(&block).map(|_| block.block_hash())
     }
 
     /// A block that is known, on whatever chain.

@@ -11,11 +11,12 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, post};
+use axum::routing::post;
 use serde_json::{Map, Value, json};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -63,6 +64,8 @@ pub(super) struct Context {
     pub(super) node: Node,
     /// Sent true by `stop`.
     pub(super) stop: Arc<watch::Sender<bool>>,
+    /// When the server began.
+    pub(super) started: Instant,
     auth: Auth,
 }
 
@@ -90,7 +93,7 @@ impl RpcServer {
     pub async fn stop(self) {
         self.stop.send_replace(true);
         // Waiting long polls see the stop; an idle connection must not hold the program up.
-        let _ = tokio::time::timeout(std::time::Duration::from_secs(2), self.task).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.task).await;
     }
 }
 
@@ -99,10 +102,9 @@ pub async fn serve(node: Node, listen: SocketAddr, auth: Auth) -> io::Result<Rpc
     let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let stop = Arc::new(watch::Sender::new(false));
-    let context = Context { node, stop: Arc::clone(&stop), auth };
+    let context = Context { node, stop: Arc::clone(&stop), started: Instant::now(), auth };
     let router = Router::new()
         .route("/", post(answer).fallback(only_post))
-        .route("/{*any}", any(answer))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(context);
     let mut stopped = stop.subscribe();
@@ -121,38 +123,50 @@ async fn answer(State(context): State<Context>, headers: HeaderMap, body: Bytes)
     let authorization = headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes);
     if !context.auth.allows(authorization) {
         // Bitcoin Core makes guessing slow here; so do we.
-        tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Basic realm=\"jsonrpc\"")]).into_response();
     }
     let (status, answer) = match serde_json::from_slice(&body) {
         Ok(Value::Array(calls)) => {
             let mut answers = Vec::new();
+            let only_notifications = !calls.is_empty();
             for call in calls {
-                answers.push(one(&context, call).await.1);
+                answers.extend(one(&context, call).await.map(|(_, answer)| answer));
             }
-            (StatusCode::OK, Value::Array(answers))
+            let nothing = only_notifications && answers.is_empty();
+            (!nothing).then_some((StatusCode::OK, Value::Array(answers)))
         }
         Ok(call) => one(&context, call).await,
-        Err(_) => reply(&Value::Null, false, Err(RpcError::new(RpcError::PARSE, "Parse error"))),
-    };
-    (status, [(header::CONTENT_TYPE, "application/json")], format!("{answer}\n")).into_response()
+        Err(_) => Some(reply(&Value::Null, false, Err(RpcError::new(RpcError::PARSE, "Parse error")))),
+    }
+    .map_or((StatusCode::NO_CONTENT, String::new()), |(status, answer)| (status, format!("{answer}\n")));
+    (status, [(header::CONTENT_TYPE, "application/json")], answer).into_response()
 }
 
-async fn one(context: &Context, call: Value) -> (StatusCode, Value) {
+/// Answers one call, unless it is a notification: 2.0 without an id.
+async fn one(context: &Context, call: Value) -> Option<(StatusCode, Value)> {
     let Value::Object(mut call) = call else {
-        return reply(&Value::Null, false, Err(RpcError::new(RpcError::INVALID_REQUEST, "Invalid Request object")));
+        let error = RpcError::new(RpcError::INVALID_REQUEST, "Invalid Request object");
+        return Some(reply(&Value::Null, false, Err(error)));
     };
-    let id = call.remove("id").unwrap_or(Value::Null);
+    let id = call.remove("id");
     let version_2 = call.get("jsonrpc").and_then(Value::as_str) == Some("2.0");
     let result = match parse(call) {
         Ok((method, params)) => methods::call(context, &method, params).await,
         Err(error) => Err(error),
     };
-    reply(&id, version_2, result)
+    let notification = version_2 && id.is_none();
+    (!notification).then(|| reply(&id.unwrap_or_default(), version_2, result))
 }
 
 fn parse(mut call: Map<String, Value>) -> Result<(String, Vec<Value>), RpcError> {
     let invalid = |what| Err(RpcError::new(RpcError::INVALID_REQUEST, what));
+    match call.remove("jsonrpc") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(version)) if version == "1.0" || version == "2.0" => {}
+        Some(Value::String(_)) => return invalid("JSON-RPC version not supported"),
+        Some(_) => return invalid("jsonrpc field must be a string"),
+    }
     let method = match call.remove("method") {
         Some(Value::String(method)) => method,
         None | Some(Value::Null) => return invalid("Missing method"),

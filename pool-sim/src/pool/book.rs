@@ -1,8 +1,9 @@
-//! The jobs that may still be answered, and what was submitted for them.
+//! The jobs that may still be answered: to whom they were sent, and what was submitted for them.
 
-use super::{PoolConfig, PoolJob};
+use super::{EXTRANONCE1_SIZE, PoolConfig, PoolJob};
 use crate::node::Template;
 use bitcoin::BlockHash;
+use midstate_stratum::Difficulty;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,9 @@ struct Pages {
 #[derive(Debug)]
 struct Page {
     job: Arc<PoolJob>,
+    /// The difficulty that the job was sent with, by extranonce1: its shares are judged by that, whatever came later and
+    /// whatever connection they come through.
+    sent: HashMap<[u8; EXTRANONCE1_SIZE], Difficulty>,
     /// Headers submitted for this job, from whatever session: extranonce1 is part of them.
     submitted: HashSet<BlockHash>,
 }
@@ -36,7 +40,7 @@ impl Book {
         pages.made += 1;
         let id = format!("{:x}", pages.made);
         let job = Arc::new(PoolJob::new(id.clone(), template, config, clean));
-        pages.jobs.insert(id.clone(), Page { job: Arc::clone(&job), submitted: HashSet::new() });
+        pages.jobs.insert(id.clone(), Page { job: Arc::clone(&job), sent: HashMap::new(), submitted: HashSet::new() });
         pages.order.push_back(id);
         if pages.order.len() > REMEMBERED
             && let Some(oldest) = pages.order.pop_front()
@@ -46,9 +50,18 @@ impl Book {
         job
     }
 
-    /// The job of that id, if it is remembered.
-    pub(super) fn job(&self, id: &str) -> Option<Arc<PoolJob>> {
-        self.lock().jobs.get(id).map(|page| Arc::clone(&page.job))
+    /// Notes that a job goes to whoever has this extranonce1.
+    pub(super) fn send(&self, job: &str, extranonce1: [u8; EXTRANONCE1_SIZE], difficulty: Difficulty) {
+        if let Some(page) = self.lock().jobs.get_mut(job) {
+            page.sent.insert(extranonce1, difficulty);
+        }
+    }
+
+    /// The job of that id and its difficulty, if it is remembered and went to this extranonce1.
+    pub(super) fn job(&self, id: &str, extranonce1: [u8; EXTRANONCE1_SIZE]) -> Option<(Arc<PoolJob>, Difficulty)> {
+        let pages = self.lock();
+        let page = pages.jobs.get(id)?;
+        Some((Arc::clone(&page.job), *page.sent.get(&extranonce1)?))
     }
 
     /// Notes that a header was submitted; false where it was before.

@@ -4,6 +4,7 @@
 //! jobs, which also knows what was submitted, so that a share is paid once whatever connection it comes through.
 
 mod book;
+mod extranonces;
 mod job;
 mod session;
 
@@ -12,12 +13,12 @@ pub use job::PoolJob;
 use crate::node::{Node, Tip};
 use bitcoin::{BlockHash, ScriptBuf};
 use book::Book;
+use extranonces::Extranonces;
 use midstate_stratum::Difficulty;
 use midstate_stratum::message::RpcError;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -124,17 +125,13 @@ struct Shared {
     book: Book,
     /// The current job.
     jobs: watch::Receiver<Arc<PoolJob>>,
-    next_extranonce1: AtomicU32,
+    extranonces: Extranonces,
     on_event: Box<dyn Fn(PoolEvent) + Send + Sync>,
 }
 
 impl Shared {
     fn say(&self, event: PoolEvent) {
         (self.on_event)(event);
-    }
-
-    fn new_extranonce1(&self) -> [u8; EXTRANONCE1_SIZE] {
-        self.next_extranonce1.fetch_add(1, Ordering::Relaxed).to_be_bytes()
     }
 }
 
@@ -157,9 +154,9 @@ impl Pool {
         // Taken before the first template: a tip that comes between is seen as new.
         let tips = node.tip();
         let (sender, jobs) = watch::channel(book.add(&node.template(), &config, true));
-        let next_extranonce1 = AtomicU32::new(config.first_extranonce1);
+        let extranonces = Extranonces::new(config.first_extranonce1);
         let on_event = Box::new(on_event);
-        let shared = Arc::new(Shared { config, node, book, jobs, next_extranonce1, on_event });
+        let shared = Arc::new(Shared { config, node, book, jobs, extranonces, on_event });
         let tasks =
             vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips)), tokio::spawn(accept(shared, listener))];
         Ok(Pool { address, tasks })

@@ -1,6 +1,7 @@
 //! One miner's connection.
 
-use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, PoolEvent, PoolJob, Shared};
+use super::extranonces::Extranonce1;
+use super::{EXTRANONCE2_SIZE, PoolEvent, PoolJob, Shared};
 use crate::chain::Accepted;
 use bitcoin::Block;
 use bitcoin::hashes::Hash;
@@ -11,7 +12,7 @@ use midstate_stratum::message::{
 };
 use midstate_stratum::{Difficulty, Target};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +32,8 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 const PATIENCE: u32 = 100;
 /// How far a share's time may be beyond its job's.
 const NTIME_AHEAD: u32 = 7000;
+/// How long a user's name may be, in bytes.
+const MAX_USER: usize = 256;
 /// How many users one connection may authorize.
 const MAX_USERS: usize = 1000;
 
@@ -69,7 +72,7 @@ struct Session<'a> {
     reader: LineReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     jobs: watch::Receiver<Arc<PoolJob>>,
-    extranonce1: Option<[u8; EXTRANONCE1_SIZE]>,
+    extranonce1: Option<Extranonce1<'a>>,
     users: HashSet<String>,
     /// The version bits that this miner may roll.
     mask: u32,
@@ -78,8 +81,6 @@ struct Session<'a> {
     minimum: Option<Difficulty>,
     /// What the miner was told last.
     told: Option<Difficulty>,
-    /// The difficulty that each job was sent with: its shares are judged by that, whatever came later.
-    sent: HashMap<String, Difficulty>,
     unreadable: u32,
 }
 
@@ -97,7 +98,6 @@ impl<'a> Session<'a> {
             difficulty: shared.config.start_difficulty,
             minimum: None,
             told: None,
-            sent: HashMap::new(),
             unreadable: 0,
         }
     }
@@ -172,7 +172,7 @@ impl<'a> Session<'a> {
     fn on_call(&mut self, call: ClientCall) -> Option<Result<Value, RpcError>> {
         Some(match call {
             ClientCall::Configure(configure) => Ok(self.configure(&configure).to_value()),
-            ClientCall::Subscribe { .. } => Ok(self.subscribe().to_value()),
+            ClientCall::Subscribe { session, .. } => Ok(self.subscribe(session.as_deref()).to_value()),
             ClientCall::Authorize { user, password } => self.authorize(user, &password),
             ClientCall::Submit(submit) => {
                 let verdict = self.judge(&submit);
@@ -225,11 +225,11 @@ impl<'a> Session<'a> {
         reply
     }
 
-    fn subscribe(&mut self) -> SubscribeReply {
-        let extranonce1 = *self.extranonce1.get_or_insert_with(|| self.shared.new_extranonce1());
+    fn subscribe(&mut self, resumed: Option<&str>) -> SubscribeReply {
+        let extranonce1 = self.extranonce1.get_or_insert_with(|| self.shared.extranonces.take(resumed));
         SubscribeReply {
-            session: Some(format!("{:016x}", self.number)),
-            extranonce1: extranonce1.to_vec(),
+            session: Some(extranonce1.session()),
+            extranonce1: extranonce1.bytes().to_vec(),
             extranonce2_size: EXTRANONCE2_SIZE,
         }
     }
@@ -246,6 +246,9 @@ impl<'a> Session<'a> {
         if let Some(difficulty) = suggested.and_then(|value| Difficulty::new(value).ok()) {
             self.set_difficulty(difficulty);
         }
+        if user.len() > MAX_USER {
+            return Err(Reject::Other.because(format!("user: {} bytes; expected at most {MAX_USER}", user.len())));
+        }
         if self.users.len() >= MAX_USERS {
             return Err(Reject::Other.because(format!("a connection may have {MAX_USERS} users")));
         }
@@ -260,44 +263,50 @@ impl<'a> Session<'a> {
         };
     }
 
-    /// Judges a share: each refusal with the numbers behind it. A share that is a block reaches the node whatever else is
-    /// wrong with it.
+    /// Judges a share: each refusal with the numbers behind it. A share that is a block reaches the node first, whatever
+    /// the pool would refuse it for; if the node takes it, so does the pool.
     fn judge(&self, submit: &Submit) -> Result<(), RpcError> {
-        let extranonce1 = self.extranonce1.ok_or(Reject::NotSubscribed)?;
+        let extranonce1 = self.extranonce1.as_ref().ok_or(Reject::NotSubscribed)?.bytes();
         if !self.users.contains(&submit.user) {
             return Err(Reject::Unauthorized.because(format!("user {:?}", submit.user)));
         }
         let unknown = || Reject::JobNotFound.because(format!("job {:?}", submit.job_id));
-        let difficulty = *self.sent.get(&submit.job_id).ok_or_else(unknown)?;
-        let job = self.shared.book.job(&submit.job_id).ok_or_else(unknown)?;
-        self.check_fields(submit, &job)?;
+        let (job, difficulty) = self.shared.book.job(&submit.job_id, extranonce1).ok_or_else(unknown)?;
+        if submit.extranonce2.len() != EXTRANONCE2_SIZE {
+            let found = submit.extranonce2.len();
+            return Err(Reject::Other.because(format!("extranonce2: {found} bytes; expected {EXTRANONCE2_SIZE}")));
+        }
 
         let broken = |_| Reject::Other.because("the pool cannot build this block");
-        let block = job.block(submit, &extranonce1, self.mask).map_err(broken)?;
+        // Bits beyond the mask are refused below. Here they count: they are in the header that the miner hashed.
+        let rolled = self.mask | submit.version_bits.unwrap_or(0);
+        let block = job.block(submit, &extranonce1, rolled).map_err(broken)?;
         let hash = block.block_hash();
         let meets_share = Target::from(difficulty).is_met_by(hash.as_byte_array());
         let is_block = block.header.target().is_met_by(hash);
         // The tip itself, not the last job: a job that builds on another block is stale from that moment on.
         let stale = self.shared.node.tip().borrow().hash != job.previous_block_hash;
-        if (meets_share || is_block) && !self.shared.book.is_new(&job.id, hash) {
+        // What is neither share nor block is not remembered: rubbish would fill the memory.
+        let is_new = !(meets_share || is_block) || self.shared.book.is_new(&job.id, hash);
+        if is_block && is_new && self.submit_block(&block, job.height) {
+            return Ok(());
+        }
+        self.check_rolled(submit, &job)?;
+        if !is_new {
             return Err(Reject::Duplicate.because(hash));
         }
-        let block_taken = is_block && self.submit_block(&block, job.height);
         if stale {
             return Err(Reject::JobNotFound.because(format!("stale, height {} has a block", job.height)));
         }
-        if meets_share || block_taken {
+        if meets_share {
             return Ok(());
         }
         let reached = Target::from_le_bytes(hash.to_byte_array()).difficulty();
         Err(Reject::LowDifficulty.because(format!("reached {reached}, expected {difficulty}")))
     }
 
-    fn check_fields(&self, submit: &Submit, job: &PoolJob) -> Result<(), RpcError> {
-        if submit.extranonce2.len() != EXTRANONCE2_SIZE {
-            let found = submit.extranonce2.len();
-            return Err(Reject::Other.because(format!("extranonce2: {found} bytes; expected {EXTRANONCE2_SIZE}")));
-        }
+    /// Whether the time and the version were rolled within what the pool allows.
+    fn check_rolled(&self, submit: &Submit, job: &PoolJob) -> Result<(), RpcError> {
         let latest = job.time.saturating_add(NTIME_AHEAD);
         if !(job.time..=latest).contains(&submit.ntime) {
             let (ntime, earliest) = (submit.ntime, job.time);
@@ -331,8 +340,9 @@ impl<'a> Session<'a> {
         }
         let mut notify = job.notify();
         notify.clean_jobs = clean;
-        self.sent.insert(job.id.clone(), self.difficulty);
-        self.sent.retain(|id, _| *id == job.id || self.shared.book.job(id).is_some());
+        if let Some(extranonce1) = &self.extranonce1 {
+            self.shared.book.send(&job.id, extranonce1.bytes(), self.difficulty);
+        }
         self.send(ServerCall::Notify(notify).to_line(&Id::Null)).await
     }
 
