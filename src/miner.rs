@@ -51,6 +51,8 @@ pub struct Stats {
     pub stale: u64,
     /// Shares whose answer never came.
     pub lost: u64,
+    /// Shares that were sent and whose answer may still come.
+    pub in_flight: u64,
     /// Accepted shares that met the header's own target.
     pub blocks: u64,
     /// How long the miner runs.
@@ -167,17 +169,22 @@ impl Miner {
                 if same_tip { self.send_all(waiting) } else { self.drop_stale(waiting) }
             }
             upstream::Event::Answered { share, verdict: Ok(()), .. } => {
+                self.stats.in_flight -= 1;
                 self.stats.accepted += 1;
                 self.stats.blocks += u64::from(is_block(share));
             }
             upstream::Event::Answered { share, verdict: Err(_), .. } => {
+                self.stats.in_flight -= 1;
                 self.stats.rejected += 1;
                 if is_block(share) {
                     let waiting = self.behind_block.take().unwrap_or_default();
                     self.send_all(waiting);
                 }
             }
-            upstream::Event::Lost(shares) => self.stats.lost += shares.len() as u64,
+            upstream::Event::Lost(shares) => {
+                self.stats.in_flight -= shares.len() as u64;
+                self.stats.lost += shares.len() as u64;
+            }
             upstream::Event::Disconnected { .. } => {
                 // Jobs die with their session, and so does what waited.
                 self.engine.pause();
@@ -225,9 +232,12 @@ impl Miner {
         if is_block(&share) {
             self.behind_block = Some(Vec::new());
         }
-        if let Err(unsent) = self.upstream.submit(share) {
-            self.stats.lost += 1;
-            self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![*unsent])));
+        match self.upstream.submit(share) {
+            Ok(()) => self.stats.in_flight += 1,
+            Err(unsent) => {
+                self.stats.lost += 1;
+                self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![*unsent])));
+            }
         }
     }
 

@@ -43,13 +43,13 @@ impl Backend for Fake {
 
 type Asked = Arc<Mutex<Vec<(Header, NonceRange)>>>;
 
-fn fakes(count: usize, report: Vec<Candidate>, fails: u64) -> (Vec<Box<dyn Backend>>, Asked) {
+fn fakes(count: usize, report: &[Candidate], fails: u64) -> (Vec<Box<dyn Backend>>, Asked) {
     let asked = Asked::default();
     let fails = Arc::new(AtomicU64::new(fails));
     let fake = |_| {
         let identity = Identity { backend: "fake", kernel: "fake", device: String::new() };
         let (asked, fails) = (Arc::clone(&asked), Arc::clone(&fails));
-        Box::new(Fake { identity, asked, report: report.clone(), fails }) as _
+        Box::new(Fake { identity, asked, report: report.to_vec(), fails }) as _
     };
     ((0..count).map(fake).collect(), asked)
 }
@@ -64,7 +64,7 @@ fn wait_until(what: impl Fn() -> bool) {
 
 #[test]
 fn slices_cover_all_nonces_once_and_hashes_are_counted() {
-    let (backends, asked) = fakes(3, vec![], 0);
+    let (backends, asked) = fakes(3, &[], 0);
     let mut engine = Engine::start(backends, |_: Event<u32>| {}).unwrap();
     let range = NonceRange::new(0xffff_0000, 3_000_000).unwrap();
     let works: Vec<_> = (0..4).map(|i| (Work::new(header().with_version(i), range, Target::MAX), i)).collect();
@@ -89,12 +89,12 @@ fn slices_cover_all_nonces_once_and_hashes_are_counted() {
 #[test]
 fn a_wrong_candidate_is_a_hardware_error_and_goes_no_further() {
     let nonce = header().nonce();
-    let report = vec![
+    let report = [
         Candidate { version: 0, nonce: nonce.wrapping_add(1) },
         Candidate { version: 7, nonce },
         Candidate { version: 0, nonce },
     ];
-    let (backends, _) = fakes(1, report, 0);
+    let (backends, _) = fakes(1, &report, 0);
     let (events, heard) = mpsc::channel();
     let mut engine = Engine::start(backends, move |event| drop(events.send(event))).unwrap();
     let range = NonceRange::around(nonce, 5);
@@ -115,7 +115,7 @@ fn a_wrong_candidate_is_a_hardware_error_and_goes_no_further() {
 
 #[test]
 fn a_device_that_fails_is_tried_again() {
-    let (backends, asked) = fakes(1, vec![], 1);
+    let (backends, asked) = fakes(1, &[], 1);
     let (events, heard) = mpsc::channel();
     let engine = Engine::start(backends, move |event| drop(events.send(event))).unwrap();
     engine.set_source(Box::new(std::iter::repeat((Work::new(header(), NonceRange::ALL, Target::MAX), ()))));

@@ -12,9 +12,9 @@ use midstate::sha256::Header;
 use midstate::upstream::{Credentials, PoolUrl};
 use midstate::work::{NonceRange, Work};
 use midstate_stratum::{Difficulty, Target};
-use pool_sim::chain::{BlockError, Params};
-use pool_sim::node::{Auth, Node, serve};
-use pool_sim::pool::{Pool, PoolConfig};
+use pool_sim::node::{Auth, Node};
+use pool_sim::pool::PoolConfig;
+use pool_sim::{Config, StartError};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -62,8 +62,8 @@ pub(super) struct Args {
 pub(super) enum LocalError {
     #[error("cannot {what}: {source}")]
     Start { what: &'static str, source: io::Error },
-    #[error("cannot premine: {0}")]
-    Premine(BlockError),
+    #[error(transparent)]
+    Simulator(StartError),
     #[error("cannot write {path:?}: {source}")]
     Save { path: PathBuf, source: io::Error },
 }
@@ -90,18 +90,18 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let runtime = tokio::runtime::Runtime::new().map_err(cannot("start"))?;
     runtime.block_on(async {
         let pay_to = address(args.seed);
-        let node = Node::new(Params::regtest());
-        node.generate(args.premine, &pay_to.script_pubkey()).map_err(LocalError::Premine)?;
-        if let Some(listen) = args.rpc {
-            let rpc = serve(node.clone(), listen, Auth::password("midstate", "midstate")).await;
-            reporter.note(&format!("node: http://{}", rpc.map_err(cannot("serve JSON-RPC"))?.address()))?;
-        }
-        let config = PoolConfig {
+        let pool = PoolConfig {
             first_extranonce1: args.seed as u32,
             ..PoolConfig::new(args.listen, difficulty, pay_to.script_pubkey())
         };
-        let pool = Pool::start(node.clone(), config, |_| {}).await.map_err(cannot("start the pool"))?;
-        let port = pool.address().port();
+        let rpc = args.rpc.map(|listen| (listen, Auth::password("midstate", "midstate")));
+        let simulator = pool_sim::start(Config { rpc, pool, premine: args.premine }, |_| {});
+        let simulator = simulator.await.map_err(LocalError::Simulator)?;
+        let node = simulator.node();
+        if let Some(address) = simulator.rpc_address() {
+            reporter.note(&format!("node: http://{address}"))?;
+        }
+        let port = simulator.pool_address().port();
         reporter.note(&format!("pool: stratum+tcp://127.0.0.1:{port}, paying {pay_to}"))?;
 
         let url = PoolUrl { host: Ipv4Addr::LOCALHOST.to_string(), port };
@@ -112,7 +112,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         let mut end = std::pin::pin!(interrupted(Duration::MAX));
         let last = args.blocks.map_or(u32::MAX, |blocks| args.premine.saturating_add(blocks));
         // The last block's share is to be answered before the end.
-        while height < last || miner.stats().accepted < u64::from(last - args.premine) {
+        while height < last || miner.stats().in_flight > 0 {
             tokio::select! {
                 biased;
                 () = &mut end => break,
@@ -134,12 +134,12 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             }
         }
         let stats = miner.stop();
-        drop(pool);
         let tip = *node.tip().borrow();
         if let Some(path) = &args.save_blocks {
-            save(&node, path).map_err(|source| LocalError::Save { path: path.clone(), source })?;
+            save(node, path).map_err(|source| LocalError::Save { path: path.clone(), source })?;
         }
         reporter.summary(&stats, Some((u64::from(tip.height - args.premine), tip.height, tip.hash.to_string())))?;
+        simulator.stop().await;
         Ok(())
     })
 }

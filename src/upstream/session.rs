@@ -137,8 +137,10 @@ struct Session<'a> {
     events: &'a mpsc::UnboundedSender<Event>,
     pending: HashMap<u64, Pending>,
     next_id: u64,
-    /// What `mining.subscribe` gave, or `mining.set_extranonce` since.
+    /// What `mining.subscribe` gave, or `mining.set_extranonce` before the last job.
     extranonce: Option<(Vec<u8>, usize)>,
+    /// What `mining.set_extranonce` gave since: for the next job.
+    next_extranonce: Option<(Vec<u8>, usize)>,
     version_mask: u32,
     /// For the next job.
     difficulty: Difficulty,
@@ -160,6 +162,7 @@ impl<'a> Session<'a> {
             pending: HashMap::new(),
             next_id: 1,
             extranonce: None,
+            next_extranonce: None,
             version_mask: 0,
             difficulty: Difficulty::ONE,
             last: None,
@@ -238,12 +241,15 @@ impl<'a> Session<'a> {
     async fn on_call(&mut self, id: &Id, call: ServerCall) -> Result<(), SessionError> {
         match call {
             ServerCall::Notify(notify) => {
+                if let Some(next) = self.next_extranonce.take() {
+                    self.extranonce = Some(next);
+                }
                 self.last = Some((notify, self.difficulty));
                 self.say_job(None);
             }
             ServerCall::SetDifficulty(difficulty) => self.difficulty = difficulty,
             ServerCall::SetExtranonce { extranonce1, extranonce2_size } => {
-                self.extranonce = Some((extranonce1, extranonce2_size));
+                self.next_extranonce = Some((extranonce1, extranonce2_size));
             }
             ServerCall::SetVersionMask(mask) => {
                 self.version_mask = mask & VERSION_MASK;
@@ -340,6 +346,11 @@ impl<'a> Session<'a> {
     }
 
     async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
+        if !self.worked {
+            // It was on its way when the session of its job ended. This one's pool does not know the job.
+            self.say(Event::Lost(vec![share]));
+            return Ok(());
+        }
         let submit = Submit {
             user: self.credentials.user.clone(),
             job_id: share.origin.job.id.clone(),
