@@ -47,8 +47,17 @@ fn one(selection: &Selection) -> Box<dyn Backend> {
     open(&selection).unwrap().remove(0)
 }
 
-/// Real nonces with real targets, and everything around them with an easy one.
-fn finds_what_the_reference_finds(selection: &Selection) {
+/// How many of the headers are searched with an easy target, which costs the reference as much as the backend.
+#[derive(Clone, Copy)]
+enum Headers {
+    /// Every fifth, in one of the windows each.
+    Sampled,
+    /// All of them, in every window.
+    All,
+}
+
+/// Real nonces with real targets, for every header; and everything around them with an easy one.
+fn finds_what_the_reference_finds(selection: &Selection, easy_headers: Headers) {
     let mut backend = one(selection);
     assert_eq!(headers().count(), 10_237 + 2_017);
     for header in headers() {
@@ -57,39 +66,51 @@ fn finds_what_the_reference_finds(selection: &Selection) {
         let work = Work::new(header, NonceRange::around(nonce, 100), real);
         assert_eq!(found_by(backend.as_mut(), &work), [Candidate { version: 0, nonce }], "{header}");
     }
-    // Each of these costs the reference as much as the backend: every fifth header will do.
-    for (i, header) in headers().enumerate().step_by(5) {
+    let (step, windows_each) = match easy_headers {
+        Headers::Sampled => (5, 1),
+        Headers::All => (1, 4),
+    };
+    for (i, header) in headers().enumerate().step_by(step) {
         let reach = 40 + i as u32 % 50;
-        let ranges = [
+        let windows = [
             NonceRange::around(header.nonce(), reach),
             NonceRange::inclusive(0, reach),
             NonceRange::inclusive(u32::MAX - reach, u32::MAX),
             NonceRange::inclusive(u32::MAX - 7, reach),
         ];
         let versions = [header.version(), header.version() ^ 0x0000_2000, 0x3fff_e000];
-        let work = Work::with_versions(header, versions, ranges[i % 4], easy());
-        assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{header} {:?}", work.range());
+        for window in windows.into_iter().cycle().skip(i % 4).take(windows_each) {
+            let work = Work::with_versions(header, versions, window, easy());
+            assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{header} {window:?}");
+        }
+    }
+}
+
+/// Everything that runs here. A missing GPU adapter fails this: in CI there is Mesa's.
+fn selections() -> Vec<Selection> {
+    let kernels = Kernel::usable().map(|kernel| kernel.name().to_owned());
+    let mut selections = vec![Selection::of(Kind::Scalar)];
+    selections.extend(kernels.map(|kernel| Selection { kernel: Some(kernel), ..Selection::of(Kind::Cpu) }));
+    selections.extend(cfg!(feature = "gpu").then(|| Selection::of(Kind::Gpu)));
+    selections
+}
+
+#[test]
+fn every_backend_finds_what_the_reference_finds() {
+    for selection in selections() {
+        finds_what_the_reference_finds(&selection, Headers::Sampled);
     }
 }
 
 #[test]
-fn scalar() {
-    finds_what_the_reference_finds(&Selection::of(Kind::Scalar));
-}
-
-#[test]
-fn cpu_kernels() {
-    for kernel in Kernel::usable() {
-        let selection = Selection { kernel: Some(kernel.name().to_owned()), ..Selection::of(Kind::Cpu) };
-        finds_what_the_reference_finds(&selection);
+#[ignore = "takes minutes: cargo test --test backends -- --ignored --nocapture"]
+fn every_backend_finds_what_the_reference_finds_in_every_header() {
+    for selection in selections() {
+        let started = std::time::Instant::now();
+        finds_what_the_reference_finds(&selection, Headers::All);
+        let kernel = selection.kernel.as_deref().unwrap_or_default();
+        println!("{} {kernel}: {:.0} s", selection.kind, started.elapsed().as_secs_f64());
     }
-}
-
-/// A missing adapter fails this: in CI there is Mesa's.
-#[cfg(feature = "gpu")]
-#[test]
-fn gpu() {
-    finds_what_the_reference_finds(&Selection::of(Kind::Gpu));
 }
 
 /// Many more candidates than a GPU's buffer holds, and more than a CPU's chunk.
@@ -104,19 +125,14 @@ fn loses_nothing_when_every_hash_wins(selection: &Selection) {
 
 #[test]
 fn nothing_is_lost_when_every_hash_wins() {
-    loses_nothing_when_every_hash_wins(&Selection::of(Kind::Scalar));
-    loses_nothing_when_every_hash_wins(&Selection::of(Kind::Cpu));
-    #[cfg(feature = "gpu")]
-    loses_nothing_when_every_hash_wins(&Selection::of(Kind::Gpu));
+    for selection in selections() {
+        loses_nothing_when_every_hash_wins(&selection);
+    }
 }
 
 #[test]
 fn a_cancelled_search_ends_and_counts_what_it_did() {
-    let mut selections = vec![Selection::of(Kind::Scalar), Selection::of(Kind::Cpu)];
-    if cfg!(feature = "gpu") {
-        selections.push(Selection::of(Kind::Gpu));
-    }
-    for selection in selections {
+    for selection in selections() {
         let mut backend = one(&selection);
         let epoch = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
         let cancel = Cancel::on_change_of(&epoch);
