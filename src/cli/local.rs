@@ -165,10 +165,9 @@ fn probe(backends: Vec<Box<dyn Backend>>) -> io::Result<(Vec<Box<dyn Backend>>, 
 /// A difficulty whose shares come every [`SHARE_EVERY`] at this hashrate.
 fn share_difficulty(hashrate: f64) -> Difficulty {
     let hashes = (hashrate * SHARE_EVERY).max(1.0);
-    // Difficulty d takes d × 2^48 / 65535 hashes on average. Rounded to what is pleasant to read.
-    let difficulty = hashes * 65535.0 / 2f64.powi(48);
-    let scale = 10f64.powf(difficulty.log10().floor() - 2.0);
-    Difficulty::new((difficulty / scale).round() * scale).unwrap_or(Difficulty::ONE)
+    // Difficulty d takes d × 2^48 / 65535 hashes on average. Rounded to three digits, to be pleasant to read.
+    let rounded = format!("{:.2e}", hashes * 65535.0 / 2f64.powi(48)).parse();
+    rounded.ok().and_then(|value| Difficulty::new(value).ok()).unwrap_or(Difficulty::ONE)
 }
 
 /// A regtest address that nobody has the key of.
