@@ -209,6 +209,13 @@ pub struct Share {
     pub worker: usize,
 }
 
+impl Share {
+    /// Whether it meets its own header's target.
+    pub fn is_block(&self) -> bool {
+        Target::from_compact(self.header.nbits()).is_ok_and(|target| target.is_met_by(&self.hash.0))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

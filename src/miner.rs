@@ -11,7 +11,6 @@
 use crate::engine::{self, Engine, Hashrate, WorkerStats};
 use crate::job::{Job, JobError, JobStream, MAX_EXTRANONCE2_SIZE, Origin, Share};
 use crate::upstream;
-use midstate_stratum::Target;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -171,12 +170,12 @@ impl Miner {
             upstream::Event::Answered { share, verdict: Ok(()), .. } => {
                 self.stats.in_flight -= 1;
                 self.stats.accepted += 1;
-                self.stats.blocks += u64::from(is_block(share));
+                self.stats.blocks += u64::from(share.is_block());
             }
             upstream::Event::Answered { share, verdict: Err(_), .. } => {
                 self.stats.in_flight -= 1;
                 self.stats.rejected += 1;
-                if is_block(share) {
+                if share.is_block() {
                     let waiting = self.behind_block.take().unwrap_or_default();
                     self.send_all(waiting);
                 }
@@ -229,7 +228,7 @@ impl Miner {
             waiting.push(share);
             return;
         }
-        if is_block(&share) {
+        if share.is_block() {
             self.behind_block = Some(Vec::new());
         }
         match self.upstream.submit(share) {
@@ -253,9 +252,4 @@ impl Miner {
             self.said.push_back(Event::Stale(shares));
         }
     }
-}
-
-/// Whether a share meets its own header's target.
-fn is_block(share: &Share) -> bool {
-    Target::from_compact(share.header.nbits()).is_ok_and(|target| target.is_met_by(&share.hash.0))
 }

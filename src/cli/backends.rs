@@ -21,10 +21,8 @@ pub(super) struct BackendArgs {
 impl BackendArgs {
     /// Opens everything that was asked for.
     pub(super) fn open(&self) -> Result<Vec<Box<dyn Backend>>, OpenError> {
+        self.check()?;
         let chosen = if self.backends.is_empty() { &[Kind::Cpu][..] } else { &self.backends };
-        if let (Some(kernel), false) = (&self.kernel, chosen.contains(&Kind::Cpu)) {
-            return Err(OpenError::NoKernels { kind: chosen[0], kernel: kernel.clone() });
-        }
         let mut opened = Vec::new();
         for (i, &kind) in chosen.iter().enumerate() {
             if !chosen[..i].contains(&kind) {
@@ -32,6 +30,16 @@ impl BackendArgs {
             }
         }
         Ok(opened)
+    }
+
+    /// Refuses a kernel that no backend here would heed.
+    pub(super) fn check(&self) -> Result<(), OpenError> {
+        match (&self.kernel, self.backends.first()) {
+            (Some(kernel), Some(&kind)) if !self.backends.contains(&Kind::Cpu) => {
+                Err(OpenError::NoKernels { kind, kernel: kernel.clone() })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// These arguments, as far as they concern one kind.

@@ -140,6 +140,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 
 /// What was asked for, or everything usable; the yardstick first.
 fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
+    args.check()?;
     let selections: Vec<Selection> = if args.backends.is_empty() && args.kernel.is_none() {
         // One adapter's name means that adapter, else all are measured.
         let usable = devices().into_iter().filter(|device| device.unusable.is_none());

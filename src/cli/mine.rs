@@ -2,10 +2,12 @@
 
 use super::CliError;
 use super::backends::BackendArgs;
-use super::report::{JSON_HELP, Reporter};
+use super::report::{JSON_HELP, Reporter, bip34_height};
+use clap::builder::NonEmptyStringValueParser;
 use midstate::backend::Backend;
 use midstate::engine::Engine;
-use midstate::miner::{Miner, Stats};
+use midstate::job::Share;
+use midstate::miner::{Event, Miner, Stats};
 use midstate::upstream::{self, Credentials, PoolUrl};
 use std::io;
 use std::path::PathBuf;
@@ -27,7 +29,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "URL")]
     url: PoolUrl,
     /// The user, or user.worker; often a Bitcoin address
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     user: String,
     /// The password; better in the environment or a file, since others can read command lines
     #[arg(long, env = "MIDSTATE_PASSWORD", hide_env_values = true, value_name = "TEXT", default_value = "x")]
@@ -78,7 +80,14 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         let mut end = std::pin::pin!(interrupted(limit));
         loop {
             tokio::select! {
-                event = miner.next() => reporter.event(&event)?,
+                event = miner.next() => {
+                    reporter.event(&event)?;
+                    if let Some(share) = accepted_block(&event) {
+                        let job = &share.origin.job;
+                        let previous = midstate::sha256::Hash(job.previous_block_hash).to_string();
+                        reporter.block(&share.hash.to_string(), bip34_height(&job.coinbase1), &previous)?;
+                    }
+                }
                 () = &mut end => break,
             }
         }
@@ -86,6 +95,14 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         reporter.summary(&stats, None)?;
         Ok(())
     })
+}
+
+/// The share that an event tells of, if the pool accepted it and it is a block.
+fn accepted_block(event: &Event) -> Option<&Share> {
+    match event {
+        Event::Upstream(upstream::Event::Answered { share, verdict: Ok(()), .. }) if share.is_block() => Some(share),
+        _ => None,
+    }
 }
 
 /// Starts an engine and an upstream, and joins them.

@@ -327,7 +327,7 @@ fn count(number: usize, what: &str) -> String {
 ///
 /// The input's script follows the transaction's version (4 bytes), its count of inputs (1), the null outpoint (36) and
 /// the script's length (1, as a script has at most 100 bytes).
-fn bip34_height(coinbase1: &[u8]) -> Option<u32> {
+pub(super) fn bip34_height(coinbase1: &[u8]) -> Option<u32> {
     let script = coinbase1.get(42..)?;
     match *script.first()? {
         // OP_1 to OP_16.

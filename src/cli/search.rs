@@ -78,8 +78,10 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     };
     for argument in &args.headers {
         if argument == "-" {
-            for (number, line) in stdin().lock().lines().enumerate() {
+            for (number, line) in stdin().lock().split(b'\n').enumerate() {
                 let line = line.map_err(|source| CliError::Io { what: "standard input", source })?;
+                // What is not text is no header either, and no reason to leave the others.
+                let line = String::from_utf8_lossy(&line);
                 let line = line.trim();
                 if !line.is_empty() {
                     search(line, &format!("line {}: ", number + 1))?;

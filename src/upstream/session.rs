@@ -19,7 +19,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::{timeout, timeout_at};
 
 /// How this program names itself to pools.
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
@@ -105,7 +105,12 @@ async fn run(
         if events.send(Event::Disconnected { error, retry }).is_err() {
             return;
         }
-        sleep(retry).await;
+        let end = Instant::now() + retry;
+        while let Ok(share) = timeout_at(end.into(), shares.recv()).await {
+            // It was on its way when the session ended, or the miner is going away.
+            let Some(share) = share else { return };
+            let _ = events.send(Event::Lost(vec![share]));
+        }
     }
 }
 
@@ -289,8 +294,9 @@ impl<'a> Session<'a> {
             Pending::Authorize => self.on_authorize(result)?,
             Pending::Submit { share, sent } => {
                 let verdict = match result {
-                    Ok(Value::Bool(false)) => Err(RpcError { code: 20, message: "no reason given".to_owned() }),
-                    Ok(_) => Ok(()),
+                    Ok(Value::Bool(true)) => Ok(()),
+                    // As other miners read it: what is not a yes is a no.
+                    Ok(other) => Err(RpcError { code: 20, message: format!("it answered {other}") }),
                     Err(error) => Err(error),
                 };
                 self.say(Event::Answered { share, verdict, round_trip: sent.elapsed() });

@@ -1,0 +1,84 @@
+//! A pool of hand-written lines. It knows none of our message types, so that both halves cannot be wrong alike.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+/// No wait takes as long, unless something is broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The pool's end of a session.
+pub(crate) struct Pool {
+    lines: BufReader<TcpStream>,
+}
+
+impl Pool {
+    /// Waits for a miner to connect.
+    pub(crate) fn accept(listener: &TcpListener) -> Pool {
+        listener.set_nonblocking(true).unwrap();
+        let end = Instant::now() + PATIENCE;
+        let stream = loop {
+            match listener.accept() {
+                Ok((stream, _)) => break stream,
+                Err(error) => assert!(error.kind() == ErrorKind::WouldBlock && Instant::now() < end, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Pool { lines: BufReader::new(stream) }
+    }
+
+    /// Waits for a miner, and answers everything that it asks before it works: extranonce1 is f000000f, extranonce2 has
+    /// four bytes, the version mask is BIP 320's.
+    pub(crate) fn welcome(listener: &TcpListener) -> Pool {
+        let mut pool = Pool::accept(listener);
+        let configure = pool.expect("mining.configure");
+        pool.answer(&configure, &json!({"version-rolling": true, "version-rolling.mask": "1fffe000"}));
+        let subscribe = pool.expect("mining.subscribe");
+        pool.answer(&subscribe, &json!([[["mining.notify", "s"]], "f000000f", 4]));
+        let extranonce = pool.expect("mining.extranonce.subscribe");
+        pool.answer(&extranonce, &json!(true));
+        let authorize = pool.expect("mining.authorize");
+        pool.answer(&authorize, &json!(true));
+        pool
+    }
+
+    /// The miner's next line, or `None` where it hung up.
+    pub(crate) fn read(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        let length = self.lines.read_line(&mut line).unwrap();
+        (length > 0).then(|| serde_json::from_str(&line).unwrap())
+    }
+
+    /// The miner's next line, which must be a call of this method.
+    pub(crate) fn expect(&mut self, method: &str) -> Value {
+        let call = self.read().expect("the miner hung up");
+        assert_eq!(call["method"], method, "{call}");
+        call
+    }
+
+    pub(crate) fn answer(&mut self, call: &Value, result: &Value) {
+        self.send(json!({"id": call["id"], "result": result, "error": null}).to_string());
+    }
+
+    pub(crate) fn call(&mut self, method: &str, params: &Value) {
+        self.send(json!({"id": null, "method": method, "params": params}).to_string());
+    }
+
+    /// A line as it stands.
+    pub(crate) fn send(&mut self, line: impl Into<Vec<u8>>) {
+        let mut line = line.into();
+        line.push(b'\n');
+        self.lines.get_mut().write_all(&line).unwrap();
+    }
+}
+
+/// The parameters of a `mining.notify`.
+pub(crate) fn job(id: &str) -> Value {
+    let coinbase1 = ["01000000", "01", &"00".repeat(32), "ffffffff", "0d", "03000d8c"].concat();
+    let coinbase2 = ["00", "ffffffff", "01", "00f2052a01000000", "0151", "00000000"].concat();
+    let (previous, branch) = ["0a0b0c0d".repeat(8), "11".repeat(32)].into();
+    json!([id, previous, coinbase1, coinbase2, [branch], "20000000", "1d00ffff", "665f0000", false])
+}

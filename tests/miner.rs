@@ -1,0 +1,108 @@
+//! The miner with a real engine, on a pool that judges with the `bitcoin` crate: its shares are good, each goes out once,
+//! and it finds its way back by itself.
+
+mod common {
+    pub(crate) mod regtest;
+}
+
+use common::regtest::Regtest;
+use midstate::backend::{Kind, Selection, open};
+use midstate::engine::Engine;
+use midstate::miner::{Event, Miner};
+use midstate::sha256::Hash;
+use midstate::upstream::{self, Credentials, spawn};
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// No wait takes as long, unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A share takes some 86,000 hashes.
+const DIFFICULTY: f64 = 2e-5;
+
+/// A miner on one thread, and what became of its shares.
+struct Rig {
+    miner: Miner,
+    runtime: Runtime,
+    accepted: usize,
+    lost: usize,
+    sessions: usize,
+    hashes: HashSet<Hash>,
+}
+
+impl Rig {
+    fn of(url: &str) -> Rig {
+        let runtime = Runtime::new().unwrap();
+        let inside = runtime.enter();
+        let backends = open(&Selection { threads: Some(1), ..Selection::of(Kind::Cpu) }).unwrap();
+        let (found, from_engine) = mpsc::unbounded_channel();
+        let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
+        let (events, from_upstream) = mpsc::unbounded_channel();
+        let credentials = Credentials { user: "alice".to_owned(), password: "x".to_owned() };
+        let upstream = spawn(url.parse().unwrap(), credentials, events);
+        let miner = Miner::new(engine, from_engine, upstream, from_upstream);
+        drop(inside);
+        Rig { miner, runtime, accepted: 0, lost: 0, sessions: 0, hashes: HashSet::new() }
+    }
+
+    fn mine_until(&mut self, done: impl Fn(&Rig) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !done(self) {
+            assert!(Instant::now() < end, "waited in vain");
+            match self.runtime.block_on(async { timeout(PATIENCE, self.miner.next()).await }).unwrap() {
+                Event::Upstream(upstream::Event::Connected { .. }) => self.sessions += 1,
+                Event::Upstream(upstream::Event::Answered { share, verdict, .. }) => {
+                    assert_eq!(verdict, Ok(()));
+                    assert!(self.hashes.insert(share.hash), "twice: {}", share.hash);
+                    self.accepted += 1;
+                }
+                Event::Upstream(upstream::Event::Lost(shares)) => {
+                    self.lost += shares.len();
+                    for share in shares {
+                        assert!(self.hashes.insert(share.hash), "twice: {}", share.hash);
+                    }
+                }
+                Event::Upstream(upstream::Event::Unreadable(error)) => panic!("{error}"),
+                Event::Engine(event) => panic!("{event:?}"),
+                Event::BadJob { error, .. } => panic!("{error}"),
+                Event::Upstream(_) | Event::Stale(_) | Event::Stats(_) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn shares_are_accepted_and_none_goes_out_twice_over_a_restart_of_the_pool() {
+    let pool = Regtest::start(DIFFICULTY, None);
+    let mut rig = Rig::of(&pool.url());
+    rig.mine_until(|rig| rig.accepted >= 10);
+
+    // The miner works while its pool goes away, so a share may be on its way.
+    let restarting = std::thread::spawn(|| pool.restart());
+    rig.mine_until(|rig| rig.sessions == 2);
+    let before = rig.accepted;
+    rig.mine_until(|rig| rig.accepted >= before + 10);
+
+    // What the pool took, the miner knows of, but for what it calls lost.
+    let pool = restarting.join().unwrap();
+    let Rig { miner, accepted, lost, .. } = rig;
+    let stats = miner.stop();
+    assert_eq!((stats.accepted, stats.lost), (accepted as u64, lost as u64));
+    assert_eq!((stats.rejected, stats.blocks, stats.hardware_errors()), (0, stats.accepted, 0));
+    assert!(stats.hashes() > 0);
+    let taken = pool.accepted();
+    assert!((accepted..=accepted + lost + 1).contains(&taken), "{taken}: {accepted}, {lost}");
+}
+
+#[test]
+fn a_pool_goes_on_when_a_miner_vanishes() {
+    let pool = Regtest::start(DIFFICULTY, None);
+    for _ in 0..2 {
+        let mut rig = Rig::of(&pool.url());
+        rig.mine_until(|rig| rig.accepted >= 3);
+        drop(rig);
+    }
+    assert!(pool.accepted() >= 6);
+}

@@ -1,0 +1,397 @@
+//! The program as a person meets it: what it prints, how it ends, and what it says when something is wrong.
+
+mod common {
+    pub(crate) mod regtest;
+    pub(crate) mod scripted;
+}
+
+use bitcoin::hashes::{Hash, sha256d};
+use bitcoin::hex::DisplayHex;
+use common::regtest::Regtest;
+use common::scripted::{Pool, job};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
+
+/// No program of these tests takes as long, unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PASSWORD: &str = "correct-horse-battery-staple";
+/// A share takes some 86,000 hashes.
+const DIFFICULTY: f64 = 2e-5;
+const GENESIS: &[u8] = include_bytes!("data/header-000000.bin");
+
+/// A program that runs; killed when dropped.
+struct Program {
+    child: Child,
+    lines: Receiver<String>,
+    errors: Option<JoinHandle<String>>,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    out: Vec<String>,
+    err: String,
+}
+
+/// The program with these arguments, as words.
+fn midstate(arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_midstate"));
+    command.args(arguments.split_whitespace()).env_remove("MIDSTATE_PASSWORD");
+    command
+}
+
+/// Runs it to its end, without input.
+fn run(arguments: &str) -> Ended {
+    Program::start(&mut midstate(arguments), "").end()
+}
+
+impl Program {
+    fn start(command: &mut Command, input: impl AsRef<[u8]>) -> Program {
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program that does not read it is no worry.
+        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let mut err = child.stderr.take().unwrap();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || out.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        let errors = std::thread::spawn(move || {
+            let mut text = String::new();
+            err.read_to_string(&mut text).unwrap();
+            text
+        });
+        Program { child, lines, errors: Some(errors) }
+    }
+
+    /// Waits for the next event of this name.
+    fn event(&self, name: &str) -> Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {name}"));
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
+    fn end(mut self) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let err = self.errors.take().unwrap().join().unwrap();
+        let ended = Ended { code: status.code(), out: self.lines.iter().collect(), err };
+        assert!(!ended.err.contains("panicked"), "{ended:?}");
+        ended
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    fn json(&self) -> Vec<Value> {
+        self.out.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{self:?}"))).collect()
+    }
+
+    fn messages(&self) -> Vec<String> {
+        let events = self.json().into_iter().filter(|event| event["event"] == "error");
+        events.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn summary(&self) -> Value {
+        let last = self.json().pop().unwrap();
+        assert_eq!(last["event"], "summary");
+        last
+    }
+}
+
+fn keys(object: &Value) -> Vec<&str> {
+    object.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_named_and_end_with_2() {
+    let url = "mine --user a --url";
+    for (arguments, words) in [
+        (format!("{url} http://127.0.0.1:1"), vec!["--url", "url: \"http://127.0.0.1:1\""]),
+        (format!("{url} stratum+tcp://127.0.0.1"), vec!["--url", "port"]),
+        (format!("{url} stratum+tcp://h:1 --password-file /no/such"), vec!["password file", "/no/such"]),
+        (format!("{url} stratum+tcp://h:1 --threads 0"), vec!["--threads"]),
+        ("mine --user a".to_owned(), vec!["--url"]),
+        ("bench --backend abacus".to_owned(), vec!["abacus", "scalar, cpu or gpu"]),
+        ("bench --kernel mmx".to_owned(), vec!["mmx", "avx512", "avx2", "portable"]),
+        ("bench --backend gpu --kernel avx2".to_owned(), vec!["avx2", "gpu", "only cpu"]),
+        ("bench --seconds 0".to_owned(), vec!["seconds"]),
+        ("search - --range 5".to_owned(), vec!["range: \"5\"", "A..B"]),
+        ("search - --target 00ff".to_owned(), vec!["target: \"00ff\"", "64 hex digits"]),
+        ("search - --window 1 --range 0..5".to_owned(), vec!["--window", "--range"]),
+        ("dig".to_owned(), vec!["dig"]),
+    ] {
+        let ended = run(&arguments);
+        assert_eq!(ended.code, Some(2), "{arguments}: {ended:?}");
+        assert!(ended.out.is_empty() && words.iter().all(|word| ended.err.contains(word)), "{arguments}: {ended:?}");
+    }
+}
+
+#[test]
+fn every_help_shows_examples() {
+    let mut commands = vec!["", "mine", "search", "bench", "devices"];
+    if cfg!(feature = "local") {
+        commands.push("local");
+    }
+    for command in commands {
+        let ended = run(&format!("{command} --help"));
+        assert_eq!(ended.code, Some(0));
+        assert!(ended.out.iter().any(|line| line == "Examples:"), "{ended:?}");
+        assert!(ended.out.iter().any(|line| line.trim().starts_with("midstate ")), "{ended:?}");
+    }
+}
+
+#[test]
+fn devices_lists_what_searches_here_and_why_the_rest_cannot() {
+    let ended = run("devices --json");
+    assert_eq!(ended.code, Some(0));
+    let [listing] = &ended.json()[..] else { panic!("{ended:?}") };
+    assert_eq!(keys(listing), ["arch", "devices", "instruction_sets"]);
+    assert_eq!(listing["arch"], std::env::consts::ARCH);
+    let devices = listing["devices"].as_array().unwrap();
+    for device in devices {
+        assert_eq!(keys(device), ["backend", "details", "device", "kernel", "reason", "threads", "usable"]);
+        // What cannot be used says why, and so does the attempt to use it.
+        match (&device["usable"], device["reason"].as_str()) {
+            (Value::Bool(true), None) => {}
+            (Value::Bool(false), Some(reason)) if device["backend"] == "cpu" => {
+                let ended = run(&format!("search - --kernel {}", device["kernel"].as_str().unwrap()));
+                assert!(ended.code == Some(1) && ended.err.contains(reason), "{ended:?}");
+            }
+            (Value::Bool(false), Some(reason)) => assert!(!reason.is_empty()),
+            _ => panic!("{device}"),
+        }
+    }
+    for backend in ["scalar", "cpu", "gpu"] {
+        assert!(devices.iter().any(|device| device["backend"] == backend), "{backend}");
+    }
+    let by_hand = run("devices");
+    assert!(by_hand.code == Some(0) && by_hand.out.len() > devices.len());
+}
+
+#[test]
+fn bench_measures_beside_the_yardstick() {
+    let ended = run("bench --json --backend cpu --seconds 0.3");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let [report] = &ended.json()[..] else { panic!("{ended:?}") };
+    let [sha2, cpu] = &report["results"].as_array().unwrap()[..] else { panic!("{report}") };
+    assert_eq!((&sha2["backend"], &cpu["backend"]), (&json!("sha2"), &json!("cpu")));
+    assert_eq!(sha2["ratio_to_sha2"], 1.0);
+    for row in [sha2, cpu] {
+        let fields = "backend device hashes hashes_per_second kernel ratio_to_sha2 seconds threads verified";
+        assert_eq!(keys(row).join(" "), fields);
+        assert_eq!(row["verified"], true);
+        let number = |field: &str| row[field].as_f64().unwrap();
+        assert!(number("seconds") >= 0.3);
+        let rate = number("hashes") / number("seconds");
+        assert!(rate > 0.0 && (number("hashes_per_second") / rate - 1.0).abs() < 1e-6, "{row}");
+    }
+}
+
+/// What the `bitcoin` crate's hashing finds; the target is compared as hex, most significant first.
+fn nonces(header: &[u8], range: impl Iterator<Item = u32>, target: &str) -> Vec<u32> {
+    let meets = |nonce: &u32| {
+        let header = [&header[..76], &nonce.to_le_bytes()].concat();
+        let mut hash = sha256d::Hash::hash(&header).to_byte_array();
+        hash.reverse();
+        hash.to_lower_hex_string().as_str() <= target
+    };
+    let mut nonces: Vec<_> = range.filter(meets).collect();
+    nonces.sort_unstable();
+    nonces
+}
+
+#[test]
+fn search_finds_the_first_block_ever() {
+    let genesis = GENESIS.to_lower_hex_string();
+    let ended = run(&format!("search --window 1000 {}", genesis.to_uppercase()));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.json(), [json!({"header": genesis, "nonces": [2_083_236_893_u32], "hashes": 2001})]);
+}
+
+#[test]
+fn search_finds_what_the_reference_finds() {
+    let genesis = GENESIS.to_lower_hex_string();
+    let mut backends = vec!["scalar", "cpu"];
+    if cfg!(feature = "gpu") {
+        backends.push("gpu");
+    }
+    let targets = ["0f", "00ff"].map(|start| format!("{start:f<64}"));
+    for backend in backends {
+        for target in &targets {
+            let expected = nonces(GENESIS, (0xffff_fc00..=u32::MAX).chain(0..=0x400), target);
+            assert!(!expected.is_empty());
+            let arguments =
+                format!("search --backend {backend} --range 0xfffffc00..=0x400 --target {target} {genesis}");
+            let [line] = &run(&arguments).json()[..] else { panic!("{backend}") };
+            assert_eq!(*line, json!({"header": genesis, "nonces": expected, "hashes": 0x801}), "{backend}");
+        }
+    }
+}
+
+#[test]
+fn search_passes_over_headers_that_cannot_be_read() {
+    let genesis = GENESIS.to_lower_hex_string();
+    let lines = [genesis.as_bytes(), b"nonsense", b"", "zz".repeat(80).as_bytes(), b"\xff\xfe", genesis.as_bytes()]
+        .join(&b'\n');
+    let ended = Program::start(&mut midstate("search --window 10 -"), lines).end();
+    assert_eq!((ended.code, ended.out.len()), (Some(1), 2), "{ended:?}");
+    assert!(ended.json().iter().all(|line| line["nonces"] == json!([2_083_236_893_u32])));
+    let errors: Vec<_> = ended.err.lines().collect();
+    let [second, fourth, fifth, total] = errors[..] else { panic!("{ended:?}") };
+    assert!(second.contains("line 2") && second.contains("nonsense"), "{second}");
+    assert!(fourth.contains("line 4") && fourth.contains("hex"), "{fourth}");
+    assert!(fifth.contains("line 5"), "{fifth}");
+    assert!(total.contains('3'), "{total}");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn an_adapter_that_is_not_there_is_named() {
+    let ended = run("search --backend gpu --adapter nosuch -");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.err.contains("adapter") && ended.err.contains("nosuch"), "{ended:?}");
+}
+
+#[test]
+fn output_that_nobody_reads_is_no_reason_to_panic() {
+    let header = GENESIS.to_lower_hex_string();
+    // Nobody listens there, so there is something to say at once.
+    let mine = "mine --json --threads 1 --seconds 30 --user a --url stratum+tcp://127.0.0.1:1";
+    for arguments in ["devices", "devices --json", "--help", mine, &format!("search --window 1 {header}")] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = midstate(arguments).stdout(writer).output().unwrap();
+        // Graphics drivers write to standard error too.
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(0) && !err.contains("panicked"), "{arguments}: {err}");
+    }
+}
+
+#[test]
+fn a_pool_that_is_not_there_is_named() {
+    // Bound, so that the port is nobody else's, but nobody listens.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("stratum+tcp://{}", socket.local_addr().unwrap());
+    let ended = run(&format!("mine --json --threads 1 --seconds 2 --user a --url {url}"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let messages = ended.messages();
+    assert!(messages.len() > 1 && messages.iter().all(|message| message.contains(&url)), "{ended:?}");
+    assert_eq!(ended.summary()["shares_accepted"], 0);
+}
+
+#[test]
+fn what_a_pool_garbles_is_named_and_the_program_lives() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("stratum+tcp://{}", listener.local_addr().unwrap());
+    let program =
+        Program::start(&mut midstate(&format!("mine --json --threads 1 --seconds 3 --user a --url {url}")), "");
+    let mut pool = Pool::welcome(&listener);
+    pool.send("garbage");
+    // So that no share comes.
+    pool.call("mining.set_difficulty", &json!([1e9]));
+    let mut bad = job("bad");
+    bad[6] = json!("not hex");
+    pool.call("mining.notify", &bad);
+    pool.call("mining.notify", &job("good"));
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let [line, nbits] = &ended.messages()[..] else { panic!("{ended:?}") };
+    assert!(line.contains("garbage") && nbits.contains("nbits") && nbits.contains("not hex"), "{ended:?}");
+    let jobs: Vec<_> = ended.json().into_iter().filter(|event| event["event"] == "job").collect();
+    assert!(matches!(&jobs[..], [job] if job["id"] == "good" && job["difficulty"] == 1e9), "{jobs:?}");
+    assert!(ended.summary()["hashes"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn passwords_come_from_the_environment_or_a_file_and_go_nowhere_else() {
+    let pool = Regtest::start(DIFFICULTY, Some(PASSWORD));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{PASSWORD}\nsecond line")).unwrap();
+    let base = format!("mine --json --threads 1 --user alice --url {}", pool.url());
+    let mut from_environment = midstate(&base);
+    from_environment.env("MIDSTATE_PASSWORD", PASSWORD);
+    let from_file = midstate(&format!("{base} --password-file {}", file.path().display()));
+    let mut help = midstate("mine --help");
+    let help = Program::start(help.env("MIDSTATE_PASSWORD", PASSWORD), "").end();
+    assert!(help.code == Some(0) && !format!("{help:?}").contains(PASSWORD), "{help:?}");
+    for mut command in [from_environment, from_file] {
+        let program = Program::start(&mut command, "");
+        assert_eq!(program.event("share")["accepted"], true);
+    }
+
+    let wrong = "wrong-horse-battery-staple";
+    let ended = run(&format!("{base} --seconds 2 --password {wrong}"));
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.messages().iter().all(|message| message.contains("\"alice\"")), "{ended:?}");
+    assert!(!ended.messages().is_empty() && !format!("{ended:?}").contains("horse"), "{ended:?}");
+}
+
+#[test]
+fn a_pool_that_restarts_is_joined_again() {
+    let pool = Regtest::start(DIFFICULTY, None);
+    let program = Program::start(&mut midstate(&format!("mine --json --threads 1 --user a --url {}", pool.url())), "");
+    program.event("share");
+    let pool = pool.restart();
+    for what in ["error", "connected", "job", "share"] {
+        program.event(what);
+    }
+    assert!(pool.accepted() >= 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_miner_that_is_killed_leaves_the_pool_alive() {
+    let pool = Regtest::start(DIFFICULTY, None);
+    let arguments = format!("mine --json --threads 1 --user alice --url {}", pool.url());
+    let program = Program::start(&mut midstate(&arguments), "");
+    program.event("share");
+    program.signal("-KILL");
+    assert_eq!(program.end().code, None);
+    let next = Program::start(&mut midstate(&arguments), "");
+    assert_eq!(next.event("share")["accepted"], true);
+    assert!(pool.accepted() >= 2);
+}
+
+#[cfg(all(unix, feature = "local"))]
+#[test]
+fn an_interrupt_ends_with_a_summary() {
+    for signal in ["-INT", "-TERM"] {
+        let program = Program::start(&mut midstate("local --json --threads 1"), "");
+        assert_eq!(program.event("share")["accepted"], true);
+        program.signal(signal);
+        let ended = program.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let summary = ended.summary();
+        assert!(summary["blocks"].as_u64().unwrap() > 0 && summary["tip"].is_string(), "{summary}");
+        assert_eq!((&summary["shares_rejected"], &summary["hardware_errors"]), (&json!(0), &json!(0)));
+    }
+}
