@@ -1,0 +1,146 @@
+//! Two promises of 50 ms, measured: a new tip reaches every thread of the CPU backend, and a cancelled search returns.
+//!
+//! Not criterion's business, since the worst case counts. `cargo bench` measures 100 times; `cargo test`, which runs
+//! benches too, three times.
+
+mod common;
+
+use bitcoin::hashes::Hash;
+use common::{fastest_kernel, usable_backends, work};
+use midstate::backend::cpu::Cpu;
+use midstate::backend::registry::usable_threads;
+use midstate::backend::{Backend, Cancel, Identity, SearchError};
+use midstate::engine::Engine;
+use midstate::miner::Miner;
+use midstate::upstream::{self, Credentials, PoolUrl};
+use midstate::work::{Candidate, Work};
+use midstate_stratum::Difficulty;
+use pool_sim::pool::PoolConfig;
+use pool_sim::{Config, Simulator, anyone_can_spend};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
+
+fn main() {
+    let rounds = if std::env::args().any(|argument| argument == "--bench") { 100 } else { 3 };
+    println!("{:<42} {:>9} {:>9}   of {rounds}", "", "median", "worst");
+    let threads = usable_threads();
+    say(&format!("tip to search, cpu/{} x {threads}", fastest_kernel().name()), new_tips(threads, rounds));
+    for mut backend in usable_backends() {
+        let times = (0..rounds).map(|round| cancel(backend.as_mut(), round)).collect();
+        say(&format!("cancel to return, {}", backend.identity()), times);
+    }
+}
+
+fn say(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let ms = |time: Option<&Duration>| time.map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0);
+    println!("{what:<42} {:>6.2} ms {:>6.2} ms", ms(times.get(times.len() / 2)), ms(times.last()));
+}
+
+/// A pause of about so many milliseconds that does not keep step with anything.
+fn pause(ms: u64, round: u32) {
+    sleep(Duration::from_micros(1000 * ms + u64::from(round) * 1370 % 10_000));
+}
+
+/// From just before the node mines a block to the moment when the last thread is asked to search on it: through the
+/// node, the pool, a TCP connection, the upstream, the miner and the engine.
+fn new_tips(threads: usize, rounds: u32) -> Vec<Duration> {
+    let (seen, searches) = channel();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let simulator = runtime.block_on(async {
+        let simulator = simulator().await;
+        let mut miner = miner(&simulator, threads, &seen);
+        tokio::spawn(async move {
+            loop {
+                miner.next().await;
+            }
+        });
+        simulator
+    });
+    let tip = simulator.node().tip().borrow().hash.to_byte_array();
+    all_search_on(tip, threads, &searches);
+    let script = anyone_can_spend().script_pubkey();
+    let measure = |round| {
+        pause(50, round);
+        let before = Instant::now();
+        let mined = simulator.node().generate(1, &script).expect("the node takes its own block");
+        all_search_on(mined[0].to_byte_array(), threads, &searches).duration_since(before)
+    };
+    (0..rounds).map(measure).collect()
+}
+
+/// A node and a pool with shares so hard that none is found: only the node makes blocks.
+async fn simulator() -> Simulator {
+    let difficulty = Difficulty::new(1e6).expect("a difficulty");
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let pool = PoolConfig {
+        renotify: Duration::from_secs(3600),
+        ..PoolConfig::new(listen, difficulty, anyone_can_spend().script_pubkey())
+    };
+    pool_sim::start(Config { rpc: None, pool, premine: 16 }, |_| {}).await.expect("a free port")
+}
+
+fn miner(simulator: &Simulator, threads: usize, seen: &Sender<([u8; 32], Instant)>) -> Miner {
+    let probe =
+        |_| Box::new(Probe { cpu: Cpu::new(fastest_kernel()), seen: seen.clone(), tip: [0; 32] }) as Box<dyn Backend>;
+    let (to_miner, from_engine) = tokio::sync::mpsc::unbounded_channel();
+    let engine = Engine::start((0..threads).map(probe).collect(), move |event| {
+        let _ = to_miner.send(event);
+    });
+    let (events, from_upstream) = tokio::sync::mpsc::unbounded_channel();
+    let url = PoolUrl { host: Ipv4Addr::LOCALHOST.to_string(), port: simulator.pool_address().port() };
+    let credentials = Credentials { user: "bench".to_owned(), password: "x".to_owned() };
+    let upstream = upstream::spawn(url, credentials, events);
+    Miner::new(engine.expect("threads for the engine"), from_engine, upstream, from_upstream)
+}
+
+/// Waits until every thread searches on this block; when the last one began.
+fn all_search_on(tip: [u8; 32], threads: usize, searches: &Receiver<([u8; 32], Instant)>) -> Instant {
+    let next = || searches.recv_timeout(Duration::from_secs(10)).expect("the miner hears of a new block");
+    let on_tip = std::iter::repeat_with(next).filter(|(previous, _)| *previous == tip).take(threads);
+    on_tip.map(|(_, asked)| asked).max().expect("there is a thread")
+}
+
+/// Says when it is first asked to search on another previous block.
+struct Probe {
+    cpu: Cpu,
+    seen: Sender<([u8; 32], Instant)>,
+    tip: [u8; 32],
+}
+
+impl Backend for Probe {
+    fn identity(&self) -> &Identity {
+        self.cpu.identity()
+    }
+
+    fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {
+        let asked = Instant::now();
+        let header = work.header(Candidate { version: 0, nonce: work.range().first() }).expect("work has a header");
+        let tip = std::array::from_fn(|i| header.0[4 + i]);
+        if self.tip != tip {
+            self.tip = tip;
+            let _ = self.seen.send((tip, asked));
+        }
+        self.cpu.search(work, cancel, found)
+    }
+}
+
+/// How long a search under way takes to return once it is cancelled.
+fn cancel(backend: &mut dyn Backend, round: u32) -> Duration {
+    let epoch = Arc::new(AtomicU64::new(0));
+    let token = Cancel::on_change_of(&epoch);
+    scope(|scope| {
+        let search = scope.spawn(move || {
+            backend.search(&work(1 << 32), &token, &mut |_| {}).expect("the device works");
+            Instant::now()
+        });
+        pause(20, round);
+        let cancelled = Instant::now();
+        epoch.fetch_add(1, Ordering::Release);
+        search.join().expect("the search returns").saturating_duration_since(cancelled)
+    })
+}
