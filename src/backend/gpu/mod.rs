@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// Dispatches in flight.
 const SLOTS: usize = 3;
 /// How long one should take.
-const DISPATCH: Duration = Duration::from_millis(8);
+const DISPATCH: Duration = Duration::from_millis(5);
 /// The first dispatch, before the device's speed is known; also the smallest that is worth sending.
 const FIRST_DISPATCH: u64 = 1 << 14;
 
