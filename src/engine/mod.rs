@@ -1,7 +1,7 @@
 //! Threads that keep backends busy: they take slices of nonces from one feed, and what they find is re-hashed with the
 //! reference before anybody hears of it.
 //!
-//! Each [`Backend`] gets a thread. A thread takes a slice of about [`SLICE`] at its own measured speed, so a GPU and a
+//! Each [`Backend`] gets a thread. A thread takes a slice of about `SLICE` at its own measured speed, so a GPU and a
 //! CPU work side by side on one header without ever meeting. New work moves an epoch on; that cancels all searches at
 //! once, and each thread comes back for a slice of the new.
 

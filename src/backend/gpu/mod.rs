@@ -1,7 +1,7 @@
 //! Graphics processors, through wgpu: Vulkan, Metal or DX12.
 //!
-//! A search is a row of dispatches, [`SLOTS`] of them in flight, so that the device has the next one when it ends one.
-//! Each takes about [`DISPATCH`]: long beside what it costs to send one, and short enough that all in flight end within
+//! A search is a row of dispatches, `SLOTS` of them in flight, so that the device has the next one when it ends one.
+//! Each takes about `DISPATCH`: long beside what it costs to send one, and short enough that all in flight end within
 //! the 50 ms that a cancelled search has. The device writes out only nonces whose hash's most significant word may meet
 //! the target; the host checks those in full. Where there are more than fit, as with targets that most hashes meet, the
 //! dispatch is searched again in halves, and nothing is lost.
