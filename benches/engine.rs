@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{HEADER, fastest_kernel, work};
+use common::{HEADER, fastest_cpu, work};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use midstate::backend::cpu::Cpu;
 use midstate::backend::{Backend, Cancel, Identity, SearchError};
@@ -21,7 +21,7 @@ fn hashrate(c: &mut Criterion) {
     let mut group = c.benchmark_group("hashrate");
     // Samples of about a second: several of the engine's slices.
     group.sample_size(10).measurement_time(Duration::from_secs(10)).throughput(Throughput::Elements(NONCES));
-    let mut bare = Cpu::new(fastest_kernel());
+    let mut bare = fastest_cpu();
     group.bench_function("bare", |b| {
         b.iter_custom(|iterations| {
             let started = Instant::now();
@@ -29,7 +29,7 @@ fn hashrate(c: &mut Criterion) {
             started.elapsed()
         });
     });
-    let engine = start(Cpu::new(fastest_kernel()));
+    let engine = start(fastest_cpu());
     group.bench_function("engine", |b| {
         b.iter_custom(|iterations| time_to_the_end(&engine, [work(iterations * NONCES)].into_iter()));
     });
@@ -51,9 +51,9 @@ fn replacement(c: &mut Criterion) {
     let mut group = c.benchmark_group("replacement");
     group.sample_size(10).measurement_time(Duration::from_secs(2));
     let (seen, first_searches) = mpsc::channel();
-    let engine = start(Probe { cpu: Cpu::new(fastest_kernel()), seen, version: None });
+    let engine = start(Probe { cpu: fastest_cpu(), seen, version: None });
     let mut version = 0;
-    group.bench_function(fastest_kernel().name(), |b| {
+    group.bench_function(fastest_cpu().identity().kernel, |b| {
         b.iter_custom(|iterations| {
             let mut replace = || {
                 version += 1;
@@ -113,6 +113,10 @@ struct Probe {
 impl Backend for Probe {
     fn identity(&self) -> &Identity {
         self.cpu.identity()
+    }
+
+    fn versions(&self) -> usize {
+        self.cpu.versions()
     }
 
     fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {

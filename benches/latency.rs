@@ -6,7 +6,7 @@
 mod common;
 
 use bitcoin::hashes::Hash;
-use common::{fastest_kernel, usable_backends, work};
+use common::{fastest_cpu, usable_backends, work};
 use midstate::backend::cpu::Cpu;
 use midstate::backend::registry::usable_threads;
 use midstate::backend::{Backend, Cancel, Identity, SearchError};
@@ -28,7 +28,7 @@ fn main() {
     let rounds = if std::env::args().any(|argument| argument == "--bench") { 100 } else { 3 };
     println!("{:<42} {:>9} {:>9}   of {rounds}", "", "median", "worst");
     let threads = usable_threads();
-    say(&format!("tip to search, cpu/{} x {threads}", fastest_kernel().name()), new_tips(threads, rounds));
+    say(&format!("tip to search, cpu/{} x {threads}", fastest_cpu().identity().kernel), new_tips(threads, rounds));
     for mut backend in usable_backends() {
         let times = (0..rounds).map(|round| cancel(backend.as_mut(), round)).collect();
         say(&format!("cancel to return, {}", backend.identity()), times);
@@ -85,8 +85,7 @@ async fn simulator() -> Simulator {
 }
 
 fn miner(simulator: &Simulator, threads: usize, seen: &Sender<([u8; 32], Instant)>) -> Miner {
-    let probe =
-        |_| Box::new(Probe { cpu: Cpu::new(fastest_kernel()), seen: seen.clone(), tip: [0; 32] }) as Box<dyn Backend>;
+    let probe = |_| Box::new(Probe { cpu: fastest_cpu(), seen: seen.clone(), tip: [0; 32] }) as Box<dyn Backend>;
     let (to_miner, from_engine) = tokio::sync::mpsc::unbounded_channel();
     let engine = Engine::start((0..threads).map(probe).collect(), move |event| {
         let _ = to_miner.send(event);
@@ -115,6 +114,10 @@ struct Probe {
 impl Backend for Probe {
     fn identity(&self) -> &Identity {
         self.cpu.identity()
+    }
+
+    fn versions(&self) -> usize {
+        self.cpu.versions()
     }
 
     fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {

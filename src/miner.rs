@@ -203,7 +203,7 @@ impl Miner {
         // Jobs may differ in nothing that is hashed: each begins at another extranonce2.
         let first_extranonce2 = self.jobs << (4 * job.extranonce2_size.min(MAX_EXTRANONCE2_SIZE));
         self.jobs += 1;
-        match JobStream::new(Arc::clone(job), 1, first_extranonce2) {
+        match JobStream::new(Arc::clone(job), self.engine.versions(), first_extranonce2) {
             Ok(stream) => self.engine.set_source(Box::new(stream)),
             Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
         }

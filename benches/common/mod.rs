@@ -1,7 +1,7 @@
 //! What several benches need.
 #![allow(dead_code, reason = "each bench takes what it needs")]
 
-use midstate::backend::cpu::Kernel;
+use midstate::backend::cpu::{Cpu, Kernel, measure};
 use midstate::backend::{Backend, Kind, Selection, open};
 use midstate::sha256::Header;
 use midstate::work::{NonceRange, Work};
@@ -31,7 +31,8 @@ pub(crate) fn usable_backends() -> Vec<Box<dyn Backend>> {
     opened.collect()
 }
 
-/// The fastest kernel for this processor.
-pub(crate) fn fastest_kernel() -> Kernel {
-    Kernel::usable().next().expect("the portable kernel is usable everywhere")
+/// A thread of the processor with the kernel that is fastest here.
+pub(crate) fn fastest_cpu() -> Cpu {
+    let fastest = measure(Kernel::usable()).into_iter().next().expect("the portable kernel is usable everywhere");
+    Cpu::new(fastest.kernel, fastest.best.0)
 }

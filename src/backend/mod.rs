@@ -32,6 +32,11 @@ pub trait Backend: Send {
     /// What this is, for people and for `--json`.
     fn identity(&self) -> &Identity;
 
+    /// With how many versions in a work it is fastest; any number is searched.
+    fn versions(&self) -> usize {
+        1
+    }
+
     /// Searches `work` until its end or until `cancel` says so, calls `found` for each hash that meets the target, and
     /// returns how many hashes it did: `work.hashes()` unless cancelled.
     ///

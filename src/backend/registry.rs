@@ -1,6 +1,6 @@
 //! What this machine can search with, and opening it by name.
 
-use super::cpu::{Cpu, Kernel};
+use super::cpu::{Cpu, Kernel, Measured, measure};
 use super::scalar::Scalar;
 use super::{Backend, Identity, SelfTestError, self_test};
 use std::fmt;
@@ -118,8 +118,8 @@ pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     let mut backends: Vec<Box<dyn Backend>> = match selection.kind {
         Kind::Scalar => (0..threads).map(|_| Box::new(Scalar::new()) as _).collect(),
         Kind::Cpu => {
-            let kernel = choose_kernel(selection.kernel.as_deref())?;
-            (0..threads).map(|_| Box::new(Cpu::new(kernel)) as _).collect()
+            let Measured { kernel, best: (versions, _), .. } = choose_kernel(selection.kernel.as_deref())?;
+            (0..threads).map(|_| Box::new(Cpu::new(kernel, versions)) as _).collect()
         }
         Kind::Gpu => vec![open_gpu(selection.adapter.as_deref())?],
     };
@@ -131,13 +131,17 @@ pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     Ok(backends)
 }
 
-fn choose_kernel(name: Option<&str>) -> Result<Kernel, OpenError> {
-    match name {
-        None => Kernel::usable().next().ok_or_else(|| OpenError::UnknownKernel("portable".to_owned())),
-        Some(name) => Kernel::detect(name)
-            .ok_or_else(|| OpenError::UnknownKernel(name.to_owned()))?
-            .map_err(|why| OpenError::UnusableKernel { name: name.to_owned(), why }),
-    }
+/// The kernel of that name, or the fastest here; with how many versions at once it is fastest.
+fn choose_kernel(name: Option<&str>) -> Result<Measured, OpenError> {
+    let kernels: Vec<Kernel> = match name {
+        None => Kernel::usable().collect(),
+        Some(name) => {
+            let detected = Kernel::detect(name).ok_or_else(|| OpenError::UnknownKernel(name.to_owned()))?;
+            vec![detected.map_err(|why| OpenError::UnusableKernel { name: name.to_owned(), why })?]
+        }
+    };
+    let fastest = measure(kernels).into_iter().next();
+    fastest.ok_or_else(|| OpenError::UnknownKernel("portable".to_owned()))
 }
 
 #[cfg(feature = "gpu")]
@@ -162,32 +166,39 @@ pub struct Device {
     pub identity: Identity,
     /// How many threads would drive it.
     pub threads: usize,
+    /// For kernels of the processor, what a measurement of some milliseconds said.
+    pub measured: Option<Measured>,
+    /// Whether it is what its backend takes if nothing is asked for.
+    pub chosen: bool,
     /// Facts for people: limits, drivers.
     pub details: String,
     /// Why it cannot be used, if it cannot.
     pub unusable: Option<String>,
 }
 
-/// Everything that this program knows how to search with, with what this machine says of each. Opens nothing.
+/// Everything that this program knows how to search with, with what this machine says of each. Measures the processor's
+/// kernels for some ten milliseconds.
 pub fn devices() -> Vec<Device> {
     let threads = usable_threads();
     let identity = |backend, kernel| Identity { backend, kernel, device: String::new() };
     let mut devices = vec![Device {
         identity: identity("scalar", "reference"),
         threads,
+        measured: None,
+        chosen: true,
         details: "one hash at a time; the judge of all others".to_owned(),
         unusable: None,
     }];
-    let default = Kernel::usable().next();
+    let measured = measure(Kernel::usable());
     for name in Kernel::NAMES {
         let detected = Kernel::detect(name).unwrap_or(Err("not in this build"));
+        let place = detected.ok().and_then(|kernel| measured.iter().position(|measured| measured.kernel == kernel));
         devices.push(Device {
             identity: identity("cpu", name),
             threads,
-            details: match detected {
-                Ok(kernel) if Some(kernel) == default => "the default kernel here".to_owned(),
-                _ => String::new(),
-            },
+            measured: place.map(|place| measured[place].clone()),
+            chosen: place == Some(0),
+            details: String::new(),
             unusable: detected.err().map(str::to_owned),
         });
     }
@@ -203,9 +214,12 @@ fn gpu_devices() -> Vec<Device> {
     }
     adapters
         .into_iter()
-        .map(|adapter| Device {
+        .enumerate()
+        .map(|(index, adapter)| Device {
             identity: Identity { backend: "gpu", kernel: "wgsl", device: adapter.name.clone() },
             threads: 1,
+            measured: None,
+            chosen: index == 0 && adapter.unusable.is_none(),
             details: adapter.details(),
             unusable: adapter.unusable,
         })
@@ -221,6 +235,8 @@ fn no_gpu(why: &str) -> Device {
     Device {
         identity: Identity { backend: "gpu", kernel: "wgsl", device: String::new() },
         threads: 0,
+        measured: None,
+        chosen: false,
         details: String::new(),
         unusable: Some(why.to_owned()),
     }

@@ -32,8 +32,8 @@ Examples:
   midstate bench --json | jq '.results[] | {kernel, hashes_per_second}'
 
 Every round searches around the nonce of a real block; a missed or invented nonce, or a wrong count of hashes, makes the
-exit code 1. With --json, one object: {\"results\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"hashes\",\"seconds\",
-\"hashes_per_second\",\"ratio_to_sha2\",\"verified\"}]}.")]
+exit code 1. With --json, one object: {\"results\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"versions\",\"hashes\",
+\"seconds\",\"hashes_per_second\",\"ratio_to_sha2\",\"verified\"}]}. `versions` is how many versions of a header share a schedule.")]
 pub(super) struct Args {
     #[command(flatten)]
     backends: BackendArgs,
@@ -69,6 +69,7 @@ struct Row {
     kernel: &'static str,
     device: String,
     threads: usize,
+    versions: usize,
     hashes: u64,
     seconds: f64,
     hashes_per_second: f64,
@@ -80,6 +81,8 @@ struct Row {
 struct Contestant {
     identity: Identity,
     threads: usize,
+    /// How many versions are searched at once.
+    versions: usize,
     searcher: Searcher,
     /// The next round's nonces.
     nonces: u64,
@@ -124,6 +127,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         kernel: contestant.identity.kernel,
         device: contestant.identity.device.clone(),
         threads: contestant.threads,
+        versions: contestant.versions,
         hashes: contestant.hashes,
         seconds: contestant.time.as_secs_f64(),
         hashes_per_second: rate(contestant),
@@ -165,21 +169,27 @@ fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
 
     let threads = args.threads.map_or_else(backend::registry::usable_threads, usize::from);
     let yardstick = Identity { backend: "sha2", kernel: "crate", device: String::new() };
-    let mut contestants = vec![Contestant::new(yardstick, threads, Searcher::Sha2)];
+    let mut contestants = vec![Contestant::new(yardstick, threads, 1, Searcher::Sha2)];
     for selection in selections {
         let opened = backend::open(&selection)?;
-        if let Some(first) = opened.first() {
-            contestants.push(Contestant::new(first.identity().clone(), opened.len(), Searcher::Backends(opened)));
+        let Some(first) = opened.first() else { continue };
+        let (identity, best) = (first.identity().clone(), first.versions());
+        // On one version too, as where a pool leaves none to roll.
+        if best > 1 {
+            let opened = backend::open(&selection)?;
+            contestants.push(Contestant::new(identity.clone(), opened.len(), 1, Searcher::Backends(opened)));
         }
+        contestants.push(Contestant::new(identity, opened.len(), best, Searcher::Backends(opened)));
     }
     Ok(contestants)
 }
 
 impl Contestant {
-    fn new(identity: Identity, threads: usize, searcher: Searcher) -> Contestant {
+    fn new(identity: Identity, threads: usize, versions: usize, searcher: Searcher) -> Contestant {
         Contestant {
             identity,
             threads,
+            versions,
             searcher,
             nonces: 1 << 16,
             rounds: 0,
@@ -196,20 +206,22 @@ impl Contestant {
         let range = NonceRange::new(header.nonce().wrapping_sub(before as u32), self.nonces);
         let range = range.unwrap_or(NonceRange::ALL);
         let target = Target::from_compact(header.nbits()).unwrap_or(Target::DIFFICULTY_1);
-        let work = Work::new(header, range, target);
+        // Its own version first; as rolled, no other has a winner.
+        let versions = (0..self.versions as u32).map(|rolled| header.version() ^ rolled << 13);
+        let work = Work::with_versions(header, versions, range, target);
 
         let started = Instant::now();
         let (nonces, hashes) = self.searcher.search(&work, self.threads)?;
         let time = started.elapsed();
 
-        self.verified &= nonces == [header.nonce()] && hashes == range.len();
+        self.verified &= nonces == [header.nonce()] && hashes == work.hashes();
         self.rounds += 1;
         if counts {
             self.hashes += hashes;
             self.time += time;
         }
         let ideal = range.len() as f64 * ROUND.as_secs_f64() / time.as_secs_f64().max(1e-6);
-        self.nonces = (ideal as u64).clamp(1 << 12, 1 << 32);
+        self.nonces = (ideal as u64).clamp(1 << 8, 1 << 32);
         Ok(())
     }
 }
@@ -254,14 +266,19 @@ fn print(report: &Report, json: bool) -> Result<(), CliError> {
         writeln!(out)?;
         return Ok(());
     }
-    writeln!(out, "{:<8} {:<10} {:>7} {:>12} {:>9}  verified", "backend", "kernel", "threads", "hashrate", "to sha2")?;
+    writeln!(
+        out,
+        "{:<8} {:<10} {:>7} {:>8} {:>12} {:>9}  verified",
+        "backend", "kernel", "threads", "versions", "hashrate", "to sha2"
+    )?;
     for row in &report.results {
         writeln!(
             out,
-            "{:<8} {:<10} {:>7} {:>12} {:>8.2}x  {}{}",
+            "{:<8} {:<10} {:>7} {:>8} {:>12} {:>8.2}x  {}{}",
             row.backend,
             row.kernel,
             row.threads,
+            row.versions,
             super::report::hashrate(row.hashes_per_second),
             row.ratio_to_sha2,
             if row.verified { "yes" } else { "NO" },
@@ -314,7 +331,7 @@ mod tests {
         for (lie, verified) in [(0, true), (1, false), (2, false)] {
             let liar = Liar(Scalar::new(), lie);
             let identity = liar.identity().clone();
-            let mut contestant = Contestant::new(identity, 1, Searcher::Backends(vec![Box::new(liar)]));
+            let mut contestant = Contestant::new(identity, 1, 1, Searcher::Backends(vec![Box::new(liar)]));
             contestant.round(&headers, true).unwrap();
             assert_eq!(contestant.verified, verified);
         }

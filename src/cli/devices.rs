@@ -1,6 +1,7 @@
 //! `midstate devices`: what can search here.
 
 use super::CliError;
+use super::report::hashrate;
 use midstate::backend::{Device, devices};
 use serde::Serialize;
 use std::io::{Write, stdout};
@@ -13,7 +14,9 @@ Examples:
   midstate devices --json | jq '.devices[] | select(.usable)'
 
 With --json, one object: {\"arch\",\"instruction_sets\",\"devices\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"usable\",
-\"reason\",\"details\"}]}; `reason` says why a device is not usable, and is null where it is.")]
+\"reason\",\"details\",\"chosen\",\"hashes_per_second_single\",\"hashes_per_second\",\"versions\"}]}; `reason` says why a device is not
+usable, and is null where it is. The processor's kernels were measured for some milliseconds on one thread: on one version
+of a header, and on as many `versions` at once as suit them; the fastest is chosen.")]
 pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]
@@ -36,6 +39,10 @@ struct Row {
     usable: bool,
     reason: Option<String>,
     details: String,
+    chosen: bool,
+    hashes_per_second_single: Option<f64>,
+    hashes_per_second: Option<f64>,
+    versions: Option<usize>,
 }
 
 impl From<Device> for Row {
@@ -48,6 +55,10 @@ impl From<Device> for Row {
             usable: device.unusable.is_none(),
             reason: device.unusable,
             details: device.details,
+            chosen: device.chosen,
+            hashes_per_second_single: device.measured.as_ref().map(|measured| measured.single),
+            hashes_per_second: device.measured.as_ref().map(|measured| measured.best.1),
+            versions: device.measured.as_ref().map(|measured| measured.best.0),
         }
     }
 }
@@ -67,7 +78,17 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     writeln!(out, "{} with {}\n", listing.arch, listing.instruction_sets.join(", "))?;
     writeln!(out, "{:<8} {:<10} {:>7}  {:<6} notes", "backend", "kernel", "threads", "usable")?;
     for row in listing.devices {
-        let notes = [Some(row.device), Some(row.details), row.reason];
+        let speed = row.hashes_per_second_single.zip(row.hashes_per_second).zip(row.versions);
+        let speed = speed.map(|((single, best), versions)| {
+            let (single, best) = (hashrate(single), hashrate(best));
+            if versions == 1 {
+                format!("{single} a thread")
+            } else {
+                format!("{single} a thread, {best} on {versions} versions")
+            }
+        });
+        let chosen = (row.chosen && row.backend == "cpu").then(|| "chosen as the fastest".to_owned());
+        let notes = [Some(row.device), Some(row.details), row.reason, speed, chosen];
         let notes: Vec<_> = notes.into_iter().flatten().filter(|note| !note.is_empty()).collect();
         let usable = if row.usable { "yes" } else { "no" };
         writeln!(out, "{:<8} {:<10} {:>7}  {usable:<6} {}", row.backend, row.kernel, row.threads, notes.join("; "))?;

@@ -54,15 +54,15 @@ impl<T> Feed<T> {
 }
 
 impl<T: Clone> Feed<T> {
-    /// Up to `nonces` nonces that nobody else has, with the token of their epoch; waits for work if there is none.
+    /// Nonces that nobody else has, about `hashes` hashes of them, with the token of their epoch; waits for work if there is none.
     /// `None` when the engine stops.
-    pub(super) fn take(&self, nonces: u64, epoch: &Arc<AtomicU64>) -> Option<(Work, T, Cancel)> {
+    pub(super) fn take(&self, hashes: u64, epoch: &Arc<AtomicU64>) -> Option<(Work, T, Cancel)> {
         let mut state = lock(&self.state);
         loop {
             if state.stopped {
                 return None;
             }
-            if let Some((work, tag)) = state.slice(nonces) {
+            if let Some((work, tag)) = state.slice(hashes) {
                 return Some((work, tag, Cancel::on_change_of(epoch)));
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -71,10 +71,11 @@ impl<T: Clone> Feed<T> {
 }
 
 impl<T: Clone> State<T> {
-    fn slice(&mut self, nonces: u64) -> Option<(Work, T)> {
+    fn slice(&mut self, hashes: u64) -> Option<(Work, T)> {
         loop {
             if let Some((work, tag, left)) = &mut self.current {
-                let range = left.take_front(nonces);
+                let nonces = hashes / work.midstates().len().max(1) as u64;
+                let range = left.take_front(nonces.max(1));
                 if !range.is_empty() {
                     return Some((work.over(range), tag.clone()));
                 }

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 /// How long a slice should take: long beside what taking one costs, short beside the hashrate's windows.
 const SLICE: Duration = Duration::from_millis(200);
-/// The first slice, before a backend's speed is known.
+/// The first slice, in hashes, before a backend's speed is known.
 const FIRST_SLICE: u64 = 1 << 15;
 /// How long a backend that failed waits before it tries again: doubled each time, up to the limit.
 const RETRY: Duration = Duration::from_secs(1);
@@ -79,6 +79,7 @@ struct Shared<T> {
 /// A backend's counters.
 struct Worker {
     identity: Identity,
+    versions: usize,
     hashes: AtomicU64,
     hardware_errors: AtomicU64,
 }
@@ -105,15 +106,16 @@ impl<T: Clone + Send + 'static> Engine<T> {
         backends: Vec<Box<dyn Backend>>,
         on_event: impl Fn(Event<T>) + Send + Sync + 'static,
     ) -> std::io::Result<Engine<T>> {
-        let worker = |identity: &Identity| Worker {
-            identity: identity.clone(),
+        let worker = |backend: &dyn Backend| Worker {
+            identity: backend.identity().clone(),
+            versions: backend.versions(),
             hashes: AtomicU64::new(0),
             hardware_errors: AtomicU64::new(0),
         };
         let shared = Arc::new(Shared {
             epoch: Arc::default(),
             feed: Feed::default(),
-            workers: backends.iter().map(|backend| worker(backend.identity())).collect(),
+            workers: backends.iter().map(|backend| worker(backend.as_ref())).collect(),
             on_event: Box::new(on_event),
         });
         let meters = Mutex::new(backends.iter().map(|_| Meter::new(Instant::now())).collect());
@@ -125,6 +127,12 @@ impl<T: Clone + Send + 'static> Engine<T> {
             engine.threads.push(Builder::new().name(name).spawn(move || shared.run(index, backend))?);
         }
         Ok(engine)
+    }
+
+    /// How many versions each work should have where a job leaves any to the miner: what suits the backend that likes the
+    /// most, as the others do not mind.
+    pub fn versions(&self) -> usize {
+        self.shared.workers.iter().map(|worker| worker.versions).max().unwrap_or(1)
     }
 
     /// Replaces the work: searches under way are cancelled, and `source` is begun.
@@ -219,10 +227,10 @@ impl<T: Clone> Shared<T> {
     }
 }
 
-/// A slice that should take [`SLICE`], if `slice` took `time`; at most eight times longer than the last.
+/// A slice, in hashes, that should take [`SLICE`], if `slice` took `time`; at most eight times longer than the last.
 fn next_slice(slice: u64, time: Duration) -> u64 {
     let ideal = slice as f64 * SLICE.as_secs_f64() / time.as_secs_f64().max(1e-6);
-    (ideal as u64).clamp(1 << 10, slice.saturating_mul(8)).min(1 << 32)
+    (ideal as u64).clamp(1 << 10, slice.saturating_mul(8)).min(1 << 40)
 }
 
 /// The mutexes here guard plain data that a panic cannot leave half-made.

@@ -9,7 +9,7 @@ mod partial;
 
 pub use compress::{IV, K, compress, schedule};
 pub use header::{Hash, Header, Midstate, sha256, sha256d};
-pub use partial::Partial;
+pub use partial::{Rounds, Schedule};
 
 pub(crate) use compress::round;
 pub(crate) use partial::{HEADER_BITS, PADDING};

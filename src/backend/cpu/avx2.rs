@@ -2,7 +2,7 @@
 
 use super::kernel::{self, Hits};
 use super::lanes::Lanes;
-use crate::sha256::Partial;
+use crate::sha256::{Rounds, Schedule};
 use std::arch::x86_64::{
     __m256i, _mm256_add_epi32, _mm256_and_si256, _mm256_castsi256_ps, _mm256_cmpeq_epi32, _mm256_min_epu32,
     _mm256_movemask_ps, _mm256_or_si256, _mm256_set1_epi32, _mm256_setr_epi8, _mm256_setr_epi32, _mm256_shuffle_epi8,
@@ -121,6 +121,13 @@ impl Lanes for Avx2 {
 /// # Safety
 /// The processor must have AVX2.
 #[target_feature(enable = "avx2")]
-pub(super) unsafe fn scan(partial: &Partial, first: u32, count: u32, limit: u32, hits: &mut Hits) {
-    kernel::scan::<Avx2>(partial, first, count, limit, hits);
+pub(super) unsafe fn scan(
+    schedule: &Schedule,
+    versions: &[Rounds],
+    first: u32,
+    count: u32,
+    limit: u32,
+    hits: &mut Hits,
+) {
+    kernel::scan::<Avx2>(schedule, versions, first, count, limit, hits);
 }

@@ -2,7 +2,7 @@
 
 use super::kernel::{self, Hits};
 use super::lanes::Lanes;
-use crate::sha256::Partial;
+use crate::sha256::{Rounds, Schedule};
 use std::arch::x86_64::{
     __m512i, _mm512_add_epi32, _mm512_cmple_epu32_mask, _mm512_ror_epi32, _mm512_set1_epi32, _mm512_set4_epi32,
     _mm512_setr_epi32, _mm512_shuffle_epi8, _mm512_srli_epi32, _mm512_ternarylogic_epi32,
@@ -109,6 +109,13 @@ impl Lanes for Avx512 {
 /// # Safety
 /// The processor must have AVX-512 F and BW.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn scan(partial: &Partial, first: u32, count: u32, limit: u32, hits: &mut Hits) {
-    kernel::scan::<Avx512>(partial, first, count, limit, hits);
+pub(super) unsafe fn scan(
+    schedule: &Schedule,
+    versions: &[Rounds],
+    first: u32,
+    count: u32,
+    limit: u32,
+    hits: &mut Hits,
+) {
+    kernel::scan::<Avx512>(schedule, versions, first, count, limit, hits);
 }

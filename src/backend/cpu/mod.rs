@@ -4,17 +4,21 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod choice;
 mod kernel;
 mod lanes;
 mod portable;
 
-use super::{Backend, Cancel, Identity, SearchError};
-use crate::sha256::Partial;
-use crate::work::{Candidate, Work};
-use kernel::Hits;
+pub use choice::{Measured, measure};
 
-/// How many nonces pass between two looks at the cancel token: under 1 ms for vectors, some 4 ms for the portable form.
-const CHUNK: u32 = 1 << 13;
+use super::{Backend, Cancel, Identity, SearchError};
+use crate::sha256::{Midstate, Rounds, Schedule};
+use crate::work::{Candidate, Work};
+use kernel::{Hit, Hits};
+
+/// How many hashes pass between two looks at the cancel token: a fraction of a millisecond for vectors, some 4 ms for the
+/// portable form.
+const CHUNK: usize = 1 << 13;
 
 /// A form of the kernel that this processor can run: the value is the proof that it was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,33 +69,51 @@ impl Kernel {
         }
     }
 
-    fn scan(self, partial: &Partial, first: u32, count: u32, limit: u32, hits: &mut Hits) {
+    /// How many versions at once are worth a try with this form: their first hashes share a schedule.
+    fn versions_to_try(self) -> &'static [usize] {
         match self.0 {
-            Form::Portable => portable::scan(partial, first, count, limit, hits),
+            Form::Portable => &[1, 4],
+            #[cfg(target_arch = "x86_64")]
+            Form::Avx2 | Form::Avx512 => &[1, 2, 4, 8],
+        }
+    }
+
+    /// The search itself, with the memory that it works in: one for each thread.
+    fn scan(self) -> Scan {
+        match self.0 {
+            Form::Portable => Box::new(portable::scan),
             // SAFETY: `detect`, which alone makes this value, found AVX2.
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2 => unsafe { avx2::scan(partial, first, count, limit, hits) },
+            Form::Avx2 => Box::new(|s, v, first, count, limit, hits| unsafe {
+                avx2::scan(s, v, first, count, limit, hits);
+            }),
             // SAFETY: `detect`, which alone makes this value, found AVX-512 F and BW.
             #[cfg(target_arch = "x86_64")]
-            Form::Avx512 => unsafe { avx512::scan(partial, first, count, limit, hits) },
+            Form::Avx512 => Box::new(|s, v, first, count, limit, hits| unsafe {
+                avx512::scan(s, v, first, count, limit, hits);
+            }),
         }
     }
 }
 
+/// Tests a number of nonces from a first one on, under each version, and puts those into the hits whose hash may meet a
+/// target with the given most significant word. Exactly those.
+type Scan = Box<dyn FnMut(&Schedule, &[Rounds], u32, u32, u32, &mut Hits) + Send>;
+
 /// One thread of the processor, searching with one form of the kernel.
-#[derive(Debug)]
 pub struct Cpu {
     identity: Identity,
-    kernel: Kernel,
+    versions: usize,
+    scan: Scan,
     hits: Hits,
 }
 
 impl Cpu {
-    /// Searches with this form.
-    pub fn new(kernel: Kernel) -> Cpu {
+    /// Searches with this form, which is fastest with so many versions in a work.
+    pub fn new(kernel: Kernel, versions: usize) -> Cpu {
         let identity = Identity { backend: "cpu", kernel: kernel.name(), device: String::new() };
         // A chunk has at most this many hits, so the search itself never allocates.
-        Cpu { identity, kernel, hits: Vec::with_capacity(CHUNK as usize) }
+        Cpu { identity, versions, scan: kernel.scan(), hits: Vec::with_capacity(CHUNK) }
     }
 }
 
@@ -100,25 +122,34 @@ impl Backend for Cpu {
         &self.identity
     }
 
+    fn versions(&self) -> usize {
+        self.versions
+    }
+
     fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {
         let tail = work.tail();
         let limit = work.target().top_word();
+        let schedule = Schedule::new(&tail);
+        let midstates: Vec<&Midstate> = work.midstates().collect();
+        let rounds: Vec<Rounds> = midstates.iter().map(|midstate| schedule.rounds(midstate)).collect();
+        // More versions than a chunk has room for are searched one group after the other.
+        let groups = (0..).step_by(CHUNK).zip(rounds.chunks(CHUNK));
         let mut hashes = 0;
-        for (version, midstate) in work.midstates().enumerate() {
-            let partial = Partial::new(midstate, &tail);
+        for (first_version, rounds) in groups {
             let mut rest = work.range();
             while !rest.is_empty() {
                 if cancel.is_cancelled() {
                     return Ok(hashes);
                 }
-                let chunk = rest.take_front(CHUNK.into());
-                self.kernel.scan(&partial, chunk.first(), chunk.len() as u32, limit, &mut self.hits);
-                for nonce in self.hits.drain(..) {
-                    if work.target().is_met_by(&midstate.hash(&tail, nonce).0) {
+                let chunk = rest.take_front((CHUNK / rounds.len()) as u64);
+                (self.scan)(&schedule, rounds, chunk.first(), chunk.len() as u32, limit, &mut self.hits);
+                for Hit { version, nonce } in self.hits.drain(..) {
+                    let version = first_version + version;
+                    if work.target().is_met_by(&midstates[version].hash(&tail, nonce).0) {
                         found(Candidate { version, nonce });
                     }
                 }
-                hashes += chunk.len();
+                hashes += chunk.len() * rounds.len() as u64;
             }
         }
         Ok(hashes)

@@ -2,7 +2,7 @@
 
 use super::kernel::{self, Hits};
 use super::lanes::Lanes;
-use crate::sha256::Partial;
+use crate::sha256::{Rounds, Schedule};
 
 impl Lanes for u32 {
     const COUNT: u32 = 1;
@@ -64,6 +64,6 @@ impl Lanes for u32 {
     }
 }
 
-pub(super) fn scan(partial: &Partial, first: u32, count: u32, limit: u32, hits: &mut Hits) {
-    kernel::scan::<u32>(partial, first, count, limit, hits);
+pub(super) fn scan(schedule: &Schedule, versions: &[Rounds], first: u32, count: u32, limit: u32, hits: &mut Hits) {
+    kernel::scan::<u32>(schedule, versions, first, count, limit, hits);
 }

@@ -2,7 +2,7 @@
 
 use super::adapters::{GpuError, choose, describe};
 use super::shader::{CAPACITY, WORKGROUP_SIZE, source};
-use crate::sha256::Partial;
+use crate::sha256::{Rounds, Schedule};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wgpu::BufferUsages as Usage;
@@ -37,7 +37,8 @@ pub(super) struct Slot {
 
 /// One dispatch: nonces under a midstate.
 pub(super) struct Request<'a> {
-    pub(super) partial: &'a Partial,
+    pub(super) schedule: &'a Schedule,
+    pub(super) rounds: &'a Rounds,
     pub(super) first: u32,
     pub(super) count: u32,
     /// The target's most significant word.
@@ -168,8 +169,8 @@ impl Device {
 impl Request<'_> {
     /// The shader's `Params`.
     fn to_bytes(&self) -> Vec<u8> {
-        let Partial { midstate, after_round_2, round_3_a, round_3_e, w16, w17, w18_base, w19_base, w31_base, w32_base } =
-            *self.partial;
+        let Rounds { midstate, after_round_2, round_3_a, round_3_e } = *self.rounds;
+        let Schedule { w16, w17, w18_base, w19_base, w31_base, w32_base, .. } = *self.schedule;
         let rest = [
             round_3_a, round_3_e, w16, w17, w18_base, w19_base, w31_base, w32_base, self.first, self.count, self.limit,
             0,

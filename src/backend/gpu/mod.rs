@@ -14,7 +14,7 @@ pub use adapters::{Adapter, GpuError, adapters};
 pub use shader::source;
 
 use super::{Backend, Cancel, Identity, SearchError};
-use crate::sha256::{Midstate, Partial};
+use crate::sha256::{Midstate, Rounds, Schedule};
 use crate::work::{Candidate, NonceRange, Work};
 use device::{Device, Found, Request, Slot};
 use std::collections::VecDeque;
@@ -59,16 +59,22 @@ impl Gpu {
     }
 
     /// Searches nonces that had more candidates than fit: in halves, until they fit.
-    fn search_again(&self, partial: &Partial, limit: u32, mut range: NonceRange) -> Result<Vec<u32>, String> {
+    fn search_again(
+        &self,
+        schedule: &Schedule,
+        rounds: &Rounds,
+        limit: u32,
+        mut range: NonceRange,
+    ) -> Result<Vec<u32>, String> {
         let mut nonces = Vec::new();
         let second_half = range.len() / 2;
         let first = range.take_front(range.len() - second_half);
         for half in [first, range] {
-            let request = Request { partial, first: half.first(), count: half.len() as u32, limit };
+            let request = Request { schedule, rounds, first: half.first(), count: half.len() as u32, limit };
             let index = self.device.submit(&self.slots[0], &request);
             match self.device.wait(&self.slots[0], index)? {
                 Found::Nonces(found) => nonces.extend(found),
-                Found::TooMany => nonces.extend(self.search_again(partial, limit, half)?),
+                Found::TooMany => nonces.extend(self.search_again(schedule, rounds, limit, half)?),
             }
         }
         Ok(nonces)
@@ -83,7 +89,8 @@ impl Backend for Gpu {
     fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {
         let midstates: Vec<Midstate> = work.midstates().copied().collect();
         let tail = work.tail();
-        let partials: Vec<Partial> = midstates.iter().map(|midstate| Partial::new(midstate, &tail)).collect();
+        let schedule = Schedule::new(&tail);
+        let rounds: Vec<Rounds> = midstates.iter().map(|midstate| schedule.rounds(midstate)).collect();
         let limit = work.target().top_word();
 
         // What is still to be sent: a range under each version.
@@ -107,8 +114,8 @@ impl Backend for Gpu {
                 if part.is_empty() {
                     continue;
                 }
-                let partial = &partials[version];
-                let request = Request { partial, first: part.first(), count: part.len() as u32, limit };
+                let (schedule, rounds) = (&schedule, &rounds[version]);
+                let request = Request { schedule, rounds, first: part.first(), count: part.len() as u32, limit };
                 let index = self.device.submit(&self.slots[slot], &request);
                 free.pop();
                 flying.push_back(Flight { slot, index, range: part, version });
@@ -129,7 +136,7 @@ impl Backend for Gpu {
             last_end = now;
         }
         for flight in overflowed {
-            let again = self.search_again(&partials[flight.version], limit, flight.range);
+            let again = self.search_again(&schedule, &rounds[flight.version], limit, flight.range);
             let nonces = again.map_err(|what| self.error(what))?;
             report(work, &midstates, &tail, flight.version, nonces, found);
             hashes += flight.range.len();
