@@ -113,6 +113,21 @@ fn every_backend_finds_what_the_reference_finds_in_every_header() {
     }
 }
 
+/// Versions share what does not depend on them, and kernels take them in groups: every way to fill a group has to hold.
+#[test]
+fn any_number_of_versions_is_searched() {
+    let counts = [1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 33, 63, 64, 65, 130];
+    for selection in selections() {
+        let mut backend = one(&selection);
+        for (i, (header, versions)) in headers().step_by(500).zip(counts.into_iter().cycle()).enumerate() {
+            let versions = (0..versions).map(|rolled| header.version() ^ rolled << 13);
+            let range = NonceRange::around(u32::MAX, 10 + i as u32);
+            let work = Work::with_versions(header, versions, range, easy());
+            assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{}: {header}", selection.kind);
+        }
+    }
+}
+
 /// Many more candidates than a GPU's buffer holds, and more than a CPU's chunk.
 fn loses_nothing_when_every_hash_wins(selection: &Selection) {
     let mut backend = one(selection);

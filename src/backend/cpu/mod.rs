@@ -8,6 +8,8 @@ mod choice;
 mod kernel;
 mod lanes;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod sha_ni;
 
 pub use choice::{Measured, measure};
 
@@ -31,11 +33,13 @@ enum Form {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "x86_64")]
+    ShaNi,
 }
 
 impl Kernel {
-    /// The names of all forms, fastest first, whether or not this processor has them.
-    pub const NAMES: [&str; 3] = ["avx512", "avx2", "portable"];
+    /// The names of all forms, whether or not this processor has them.
+    pub const NAMES: [&str; 4] = ["sha-ni", "avx512", "avx2", "portable"];
 
     /// The form of that name, or what it lacks here; `None` where no form is called so.
     pub fn detect(name: &str) -> Option<Result<Kernel, &'static str>> {
@@ -47,13 +51,24 @@ impl Kernel {
             "avx512" if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") => {
                 Ok(Kernel(Form::Avx512))
             }
+            // The assembly uses the 128-bit forms of AVX.
+            #[cfg(target_arch = "x86_64")]
+            "sha-ni"
+                if is_x86_feature_detected!("sha")
+                    && is_x86_feature_detected!("sse4.1")
+                    && is_x86_feature_detected!("ssse3")
+                    && is_x86_feature_detected!("avx") =>
+            {
+                Ok(Kernel(Form::ShaNi))
+            }
+            "sha-ni" => Err("this processor has no SHA, SSSE3, SSE4.1 and AVX"),
             "avx2" => Err("this processor has no AVX2"),
             "avx512" => Err("this processor has no AVX-512 F and BW"),
             _ => return None,
         })
     }
 
-    /// The forms that this processor can run, fastest first.
+    /// The forms that this processor can run.
     pub fn usable() -> impl Iterator<Item = Kernel> {
         Self::NAMES.into_iter().filter_map(|name| Self::detect(name)?.ok())
     }
@@ -66,6 +81,8 @@ impl Kernel {
             Form::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Form::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Form::ShaNi => "sha-ni",
         }
     }
 
@@ -75,6 +92,8 @@ impl Kernel {
             Form::Portable => &[1, 4],
             #[cfg(target_arch = "x86_64")]
             Form::Avx2 | Form::Avx512 => &[1, 2, 4, 8],
+            #[cfg(target_arch = "x86_64")]
+            Form::ShaNi => &[1, 8, 32, 64],
         }
     }
 
@@ -92,6 +111,14 @@ impl Kernel {
             Form::Avx512 => Box::new(|s, v, first, count, limit, hits| unsafe {
                 avx512::scan(s, v, first, count, limit, hits);
             }),
+            #[cfg(target_arch = "x86_64")]
+            Form::ShaNi => {
+                let mut search = sha_ni::ShaNi::new();
+                Box::new(move |s, v, first, count, limit, hits| {
+                    // SAFETY: `detect`, which alone makes this value, found SHA, SSSE3, SSE4.1 and AVX.
+                    unsafe { search.scan(s, v, first, count, limit, hits) };
+                })
+            }
         }
     }
 }
