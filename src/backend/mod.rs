@@ -9,7 +9,7 @@ pub mod cpu;
 pub mod gpu;
 pub mod registry;
 pub mod scalar;
-mod self_test;
+pub(crate) mod self_test;
 
 pub use registry::{Device, Kind, OpenError, Selection, devices, open};
 pub use self_test::{SelfTestError, self_test};

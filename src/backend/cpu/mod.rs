@@ -7,6 +7,8 @@ mod avx512;
 mod choice;
 mod kernel;
 mod lanes;
+#[cfg(test)]
+mod mutants;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;

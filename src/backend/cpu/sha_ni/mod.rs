@@ -39,6 +39,8 @@
 
 #[cfg(test)]
 mod generate;
+#[cfg(test)]
+mod mutants;
 
 use super::kernel::{Hit, Hits};
 use crate::sha256::{HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
@@ -145,7 +147,7 @@ impl Version {
     }
 }
 
-/// Constants of the second hash.
+/// Constants of the second hash, and of the first hash's schedule.
 #[repr(C)]
 struct Constants {
     /// Round constants from round 1 on.
@@ -159,6 +161,8 @@ struct Constants {
     /// W + K where no other word is in it.
     sums_9_to_12: Quad,
     sums_13_to_14: Quad,
+    /// Round constants of the first hash.
+    first_k: [Quad; 16],
 }
 
 const CONSTANTS: Constants = Constants {
@@ -169,6 +173,7 @@ const CONSTANTS: Constants = Constants {
     words_13_to_16: Quad([0, 0, DIGEST_BITS, 0]),
     sums_9_to_12: Quad([K[9], K[10], K[11], K[12]]),
     sums_13_to_14: Quad([K[13], K[14], 0, 0]),
+    first_k: constants(0),
 };
 
 /// Length of the second message in bits: a digest.
@@ -294,9 +299,10 @@ impl ShaNi {
     /// The processor must have SHA, SSE4.1, SSSE3 and AVX, and `nonces` must not exceed [`nonces`](Self::nonces).
     #[target_feature(enable = "sha,sse4.1,ssse3")]
     unsafe fn hash(&mut self, schedule: &Schedule, first: u32, nonces: usize) {
-        let (sets, _) = self.memory.nonces.as_chunks_mut();
+        let Memory { constants, nonces: prepared, .. } = &mut *self.memory;
+        let (sets, _) = prepared.as_chunks_mut();
         for (i, set) in sets.iter_mut().take(nonces.div_ceil(BESIDE)).enumerate() {
-            prepare(schedule, first.wrapping_add((BESIDE * i) as u32), set);
+            prepare(schedule, &constants.first_k, first.wrapping_add((BESIDE * i) as u32), set);
         }
         let rows = (nonces * self.versions).div_ceil(LANES);
         let end = (rows + 2) * LANES * size_of::<Job>();
@@ -363,7 +369,7 @@ unsafe extern "sysv64" fn lanes(memory: *mut Memory, at: usize, end: usize) {
 /// Never inlined, so that no loop of a caller compiled for AVX leaves upper halves in use here.
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 #[inline(never)]
-fn prepare(schedule: &Schedule, first: u32, nonces: &mut [Nonce; BESIDE]) {
+fn prepare(schedule: &Schedule, k: &[Quad; 16], first: u32, nonces: &mut [Nonce; BESIDE]) {
     const fn small_sigma0(x: u32) -> u32 {
         x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
     }
@@ -389,14 +395,11 @@ fn prepare(schedule: &Schedule, first: u32, nonces: &mut [Nonce; BESIDE]) {
                 7 => _mm_sha256msg2_epu32(_mm_add_epi32(load(&known_28), _mm_alignr_epi8(d, c, 4)), d),
                 _ => _mm_sha256msg2_epu32(_mm_add_epi32(_mm_sha256msg1_epu32(a, b), _mm_alignr_epi8(d, c, 4)), d),
             };
-            store(&mut nonce.0[$g], _mm_add_epi32(w[$g % 4], load(&FIRST_K[$g])));
+            store(&mut nonce.0[$g], _mm_add_epi32(w[$g % 4], load(&k[$g])));
         } )* };
     }
     groups!(4 5 6 7 8 9 10 11 12 13 14 15);
 }
-
-/// Round constants of the first hash.
-static FIRST_K: [Quad; 16] = constants(0);
 
 #[inline(always)]
 fn load(quad: &Quad) -> __m128i {
