@@ -12,6 +12,8 @@ mod mutants;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
+#[cfg(target_arch = "x86_64")]
+mod sse41;
 
 pub use choice::{Measured, measure};
 
@@ -32,6 +34,8 @@ pub struct Kernel(Form);
 enum Form {
     Portable,
     #[cfg(target_arch = "x86_64")]
+    Sse41,
+    #[cfg(target_arch = "x86_64")]
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
@@ -41,7 +45,7 @@ enum Form {
 
 impl Kernel {
     /// The names of all forms, whether or not this processor has them.
-    pub const NAMES: [&str; 4] = ["sha-ni", "avx512", "avx2", "portable"];
+    pub const NAMES: [&str; 5] = ["sha-ni", "avx512", "avx2", "sse4.1", "portable"];
 
     /// The form of that name, or what it lacks here; `None` where no form is called so.
     pub fn detect(name: &str) -> Option<Result<Kernel, &'static str>> {
@@ -52,6 +56,10 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             "avx512" if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") => {
                 Ok(Kernel(Form::Avx512))
+            }
+            #[cfg(target_arch = "x86_64")]
+            "sse4.1" if is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3") => {
+                Ok(Kernel(Form::Sse41))
             }
             // The assembly uses the 128-bit forms of AVX.
             #[cfg(target_arch = "x86_64")]
@@ -64,6 +72,7 @@ impl Kernel {
                 Ok(Kernel(Form::ShaNi))
             }
             "sha-ni" => Err("this processor has no SHA, SSSE3, SSE4.1 and AVX"),
+            "sse4.1" => Err("this processor has no SSE4.1 and SSSE3"),
             "avx2" => Err("this processor has no AVX2"),
             "avx512" => Err("this processor has no AVX-512 F and BW"),
             _ => return None,
@@ -80,6 +89,8 @@ impl Kernel {
         match self.0 {
             Form::Portable => "portable",
             #[cfg(target_arch = "x86_64")]
+            Form::Sse41 => "sse4.1",
+            #[cfg(target_arch = "x86_64")]
             Form::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
             Form::Avx512 => "avx512",
@@ -93,7 +104,7 @@ impl Kernel {
         match self.0 {
             Form::Portable => &[1, 4],
             #[cfg(target_arch = "x86_64")]
-            Form::Avx2 | Form::Avx512 => &[1, 2, 4, 8],
+            Form::Sse41 | Form::Avx2 | Form::Avx512 => &[1, 2, 4, 8],
             #[cfg(target_arch = "x86_64")]
             Form::ShaNi => &[1, 8, 32, 64],
         }
@@ -103,6 +114,11 @@ impl Kernel {
     fn scan(self) -> Scan {
         match self.0 {
             Form::Portable => Box::new(portable::scan),
+            // SAFETY: `detect`, which alone makes this value, found SSE4.1 and SSSE3.
+            #[cfg(target_arch = "x86_64")]
+            Form::Sse41 => Box::new(|s, v, first, count, limit, hits| unsafe {
+                sse41::scan(s, v, first, count, limit, hits);
+            }),
             // SAFETY: `detect`, which alone makes this value, found AVX2.
             #[cfg(target_arch = "x86_64")]
             Form::Avx2 => Box::new(|s, v, first, count, limit, hits| unsafe {
