@@ -1,5 +1,7 @@
 //! Vector units of the processor: one kernel, generic over a lane type, and a thin file for each instruction set.
 
+#[cfg(target_arch = "aarch64")]
+mod armv8_sha2;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -9,6 +11,8 @@ mod kernel;
 mod lanes;
 #[cfg(test)]
 mod mutants;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod sha_ni;
@@ -21,123 +25,138 @@ use super::{Backend, Cancel, Identity, SearchError};
 use crate::sha256::{Midstate, Rounds, Schedule};
 use crate::work::{Candidate, Work};
 use kernel::{Hit, Hits};
+#[cfg(target_arch = "aarch64")]
+use std::arch::is_aarch64_feature_detected;
 
 /// How many hashes pass between two looks at the cancel token: a fraction of a millisecond for vectors, some 4 ms for the
 /// portable form.
 const CHUNK: usize = 1 << 13;
 
 /// A form of the kernel that this processor can run: the value is the proof that it was detected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernel(Form);
+#[derive(Clone, Copy)]
+pub struct Kernel(&'static Form);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Portable,
-    #[cfg(target_arch = "x86_64")]
-    Sse41,
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    #[cfg(target_arch = "x86_64")]
-    ShaNi,
+/// A form of the kernel, for an instruction set.
+struct Form {
+    /// As in `--kernel`.
+    name: &'static str,
+    /// What is said where it cannot run.
+    lack: &'static str,
+    detect: fn() -> bool,
+    /// How many versions at once are worth a try: their first hashes share a schedule.
+    versions: &'static [usize],
+    /// The search itself, with the memory that it works in: one for each thread.
+    scan: fn() -> Scan,
 }
+
+/// What is worth a try with lanes: the shared schedule is soon a small part of a hash.
+const FEW: &[usize] = &[1, 2, 4, 8];
+
+/// All forms of this program's architecture.
+static FORMS: &[Form] = &[
+    #[cfg(target_arch = "x86_64")]
+    Form {
+        name: "sha-ni",
+        lack: "this processor has no SHA, SSSE3, SSE4.1 and AVX",
+        // The assembly uses the 128-bit forms of AVX.
+        detect: || {
+            is_x86_feature_detected!("sha")
+                && is_x86_feature_detected!("ssse3")
+                && is_x86_feature_detected!("sse4.1")
+                && is_x86_feature_detected!("avx")
+        },
+        versions: &[1, 8, 32, 64],
+        scan: || {
+            let mut search = sha_ni::ShaNi::new();
+            // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+            Box::new(move |s, v, first, count, limit, hits| unsafe { search.scan(s, v, first, count, limit, hits) })
+        },
+    },
+    #[cfg(target_arch = "x86_64")]
+    Form {
+        name: "avx512",
+        lack: "this processor has no AVX-512 F and BW",
+        detect: || is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw"),
+        versions: FEW,
+        // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+        scan: || Box::new(|s, v, first, count, limit, hits| unsafe { avx512::scan(s, v, first, count, limit, hits) }),
+    },
+    #[cfg(target_arch = "x86_64")]
+    Form {
+        name: "avx2",
+        lack: "this processor has no AVX2",
+        detect: || is_x86_feature_detected!("avx2"),
+        versions: FEW,
+        // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+        scan: || Box::new(|s, v, first, count, limit, hits| unsafe { avx2::scan(s, v, first, count, limit, hits) }),
+    },
+    #[cfg(target_arch = "x86_64")]
+    Form {
+        name: "sse4.1",
+        lack: "this processor has no SSE4.1 and SSSE3",
+        detect: || is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3"),
+        versions: FEW,
+        // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+        scan: || Box::new(|s, v, first, count, limit, hits| unsafe { sse41::scan(s, v, first, count, limit, hits) }),
+    },
+    #[cfg(target_arch = "aarch64")]
+    Form {
+        name: "armv8-sha2",
+        lack: "this processor has no SHA-256 instructions of ARMv8",
+        detect: || is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("sha2"),
+        versions: FEW,
+        // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+        scan: || {
+            Box::new(|s, v, first, count, limit, hits| unsafe { armv8_sha2::scan(s, v, first, count, limit, hits) })
+        },
+    },
+    #[cfg(target_arch = "aarch64")]
+    Form {
+        name: "neon",
+        lack: "this processor has no NEON",
+        detect: || is_aarch64_feature_detected!("neon"),
+        versions: FEW,
+        // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+        scan: || Box::new(|s, v, first, count, limit, hits| unsafe { neon::scan(s, v, first, count, limit, hits) }),
+    },
+    Form { name: "portable", lack: "", detect: || true, versions: FEW, scan: || Box::new(portable::scan) },
+];
 
 impl Kernel {
     /// The names of all forms, whether or not this processor has them.
-    pub const NAMES: [&str; 5] = ["sha-ni", "avx512", "avx2", "sse4.1", "portable"];
+    pub const NAMES: [&str; 7] = ["sha-ni", "avx512", "avx2", "sse4.1", "armv8-sha2", "neon", "portable"];
 
     /// The form of that name, or what it lacks here; `None` where no form is called so.
     pub fn detect(name: &str) -> Option<Result<Kernel, &'static str>> {
-        Some(match name {
-            "portable" => Ok(Kernel(Form::Portable)),
-            #[cfg(target_arch = "x86_64")]
-            "avx2" if is_x86_feature_detected!("avx2") => Ok(Kernel(Form::Avx2)),
-            #[cfg(target_arch = "x86_64")]
-            "avx512" if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") => {
-                Ok(Kernel(Form::Avx512))
-            }
-            #[cfg(target_arch = "x86_64")]
-            "sse4.1" if is_x86_feature_detected!("sse4.1") && is_x86_feature_detected!("ssse3") => {
-                Ok(Kernel(Form::Sse41))
-            }
-            // The assembly uses the 128-bit forms of AVX.
-            #[cfg(target_arch = "x86_64")]
-            "sha-ni"
-                if is_x86_feature_detected!("sha")
-                    && is_x86_feature_detected!("sse4.1")
-                    && is_x86_feature_detected!("ssse3")
-                    && is_x86_feature_detected!("avx") =>
-            {
-                Ok(Kernel(Form::ShaNi))
-            }
-            "sha-ni" => Err("this processor has no SHA, SSSE3, SSE4.1 and AVX"),
-            "sse4.1" => Err("this processor has no SSE4.1 and SSSE3"),
-            "avx2" => Err("this processor has no AVX2"),
-            "avx512" => Err("this processor has no AVX-512 F and BW"),
-            _ => return None,
-        })
+        match FORMS.iter().find(|form| form.name == name) {
+            Some(form) if (form.detect)() => Some(Ok(Kernel(form))),
+            Some(form) => Some(Err(form.lack)),
+            None => Self::NAMES.contains(&name).then_some(Err("it is for processors of another architecture")),
+        }
     }
 
     /// The forms that this processor can run.
     pub fn usable() -> impl Iterator<Item = Kernel> {
-        Self::NAMES.into_iter().filter_map(|name| Self::detect(name)?.ok())
+        FORMS.iter().filter_map(|form| Self::detect(form.name)?.ok())
     }
 
     /// The name, as in `--kernel`.
     pub fn name(self) -> &'static str {
-        match self.0 {
-            Form::Portable => "portable",
-            #[cfg(target_arch = "x86_64")]
-            Form::Sse41 => "sse4.1",
-            #[cfg(target_arch = "x86_64")]
-            Form::Avx2 => "avx2",
-            #[cfg(target_arch = "x86_64")]
-            Form::Avx512 => "avx512",
-            #[cfg(target_arch = "x86_64")]
-            Form::ShaNi => "sha-ni",
-        }
+        self.0.name
     }
+}
 
-    /// How many versions at once are worth a try with this form: their first hashes share a schedule.
-    fn versions_to_try(self) -> &'static [usize] {
-        match self.0 {
-            Form::Portable => &[1, 4],
-            #[cfg(target_arch = "x86_64")]
-            Form::Sse41 | Form::Avx2 | Form::Avx512 => &[1, 2, 4, 8],
-            #[cfg(target_arch = "x86_64")]
-            Form::ShaNi => &[1, 8, 32, 64],
-        }
+impl PartialEq for Kernel {
+    fn eq(&self, other: &Kernel) -> bool {
+        self.name() == other.name()
     }
+}
 
-    /// The search itself, with the memory that it works in: one for each thread.
-    fn scan(self) -> Scan {
-        match self.0 {
-            Form::Portable => Box::new(portable::scan),
-            // SAFETY: `detect`, which alone makes this value, found SSE4.1 and SSSE3.
-            #[cfg(target_arch = "x86_64")]
-            Form::Sse41 => Box::new(|s, v, first, count, limit, hits| unsafe {
-                sse41::scan(s, v, first, count, limit, hits);
-            }),
-            // SAFETY: `detect`, which alone makes this value, found AVX2.
-            #[cfg(target_arch = "x86_64")]
-            Form::Avx2 => Box::new(|s, v, first, count, limit, hits| unsafe {
-                avx2::scan(s, v, first, count, limit, hits);
-            }),
-            // SAFETY: `detect`, which alone makes this value, found AVX-512 F and BW.
-            #[cfg(target_arch = "x86_64")]
-            Form::Avx512 => Box::new(|s, v, first, count, limit, hits| unsafe {
-                avx512::scan(s, v, first, count, limit, hits);
-            }),
-            #[cfg(target_arch = "x86_64")]
-            Form::ShaNi => {
-                let mut search = sha_ni::ShaNi::new();
-                Box::new(move |s, v, first, count, limit, hits| {
-                    // SAFETY: `detect`, which alone makes this value, found SHA, SSSE3, SSE4.1 and AVX.
-                    unsafe { search.scan(s, v, first, count, limit, hits) };
-                })
-            }
-        }
+impl Eq for Kernel {}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Kernel").field(&self.name()).finish()
     }
 }
 
@@ -158,7 +177,7 @@ impl Cpu {
     pub fn new(kernel: Kernel, versions: usize) -> Cpu {
         let identity = Identity { backend: "cpu", kernel: kernel.name(), device: String::new() };
         // A chunk has at most this many hits, so the search itself never allocates.
-        Cpu { identity, versions, scan: kernel.scan(), hits: Vec::with_capacity(CHUNK) }
+        Cpu { identity, versions, scan: (kernel.0.scan)(), hits: Vec::with_capacity(CHUNK) }
     }
 }
 
