@@ -2,7 +2,7 @@
 //! the reference, which `src/sha256` checks against the `sha2` crate.
 
 use midstate::backend::{Backend, Cancel, Kind, Selection, cpu::Kernel, open};
-use midstate::sha256::Header;
+use midstate::sha256::{Header, sha256d};
 use midstate::work::{Candidate, NonceRange, Work};
 use midstate_stratum::Target;
 
@@ -125,6 +125,47 @@ fn any_number_of_versions_is_searched() {
             let work = Work::with_versions(header, versions, range, easy());
             assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{}: {header}", selection.kind);
         }
+    }
+}
+
+/// Headers of random bytes, under random numbers of versions, over random ranges of every length and alignment.
+fn searches_random_headers(selection: &Selection, headers: u32) {
+    let mut backend = one(selection);
+    for seed in 0..headers {
+        // The double hash of a counter is as random as any generator's output.
+        let bytes: [[u8; 32]; 4] = std::array::from_fn(|i| sha256d(&[seed, i as u32].map(u32::to_le_bytes).concat()).0);
+        let header = Header(std::array::from_fn(|i| bytes[i / 32][i % 32]));
+        let random = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| bytes[3][at + i]));
+        // Mostly few versions and nonces, sometimes many of one of them.
+        let (versions, nonces) = match random(0) % 8 {
+            0 => (1 + random(4) % 70, 1 + random(8) % 4),
+            1 => (1, 1 + random(8) % 300),
+            _ => (1 + random(4) % 3, 1 + random(8) % 20),
+        };
+        let range = NonceRange::new(random(12), nonces.into()).unwrap();
+        let versions = (0..versions).map(|rolled| header.version() ^ rolled << 13);
+        let work = Work::with_versions(header, versions, range, easy());
+        assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{}: {seed}", selection.kind);
+    }
+}
+
+#[test]
+fn random_headers() {
+    for selection in selections() {
+        searches_random_headers(&selection, 1000);
+    }
+}
+
+#[test]
+#[ignore = "takes minutes: cargo test --test backends -- --ignored --nocapture"]
+fn a_million_random_headers() {
+    for selection in selections() {
+        let started = std::time::Instant::now();
+        // Each is a dispatch or several to a GPU, whatever it holds.
+        let headers = if selection.kind == Kind::Gpu { 10_000 } else { 1_000_000 };
+        searches_random_headers(&selection, headers);
+        let kernel = selection.kernel.as_deref().unwrap_or_default();
+        println!("{} {kernel}: {headers} headers in {:.0} s", selection.kind, started.elapsed().as_secs_f64());
     }
 }
 
