@@ -105,8 +105,8 @@ static FORMS: &[Form] = &[
         lack: "this processor has no SHA-256 instructions of ARMv8",
         detect: || is_aarch64_feature_detected!("neon") && is_aarch64_feature_detected!("sha2"),
         versions: FEW,
-        // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
         scan: || {
+            // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
             Box::new(|s, v, first, count, limit, hits| unsafe { armv8_sha2::scan(s, v, first, count, limit, hits) })
         },
     },
