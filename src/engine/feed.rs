@@ -54,8 +54,8 @@ impl<T> Feed<T> {
 }
 
 impl<T: Clone> Feed<T> {
-    /// Nonces that nobody else has, about `hashes` hashes of them, with the token of their epoch; waits for work if there is none.
-    /// `None` when the engine stops.
+    /// Nonces that nobody else has, about `hashes` hashes of them, with the token of their epoch; waits for work if there
+    /// is none. `None` when the engine stops.
     pub(super) fn take(&self, hashes: u64, epoch: &Arc<AtomicU64>) -> Option<(Work, T, Cancel)> {
         let mut state = lock(&self.state);
         loop {

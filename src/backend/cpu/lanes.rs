@@ -31,3 +31,32 @@ pub(super) trait Lanes: Copy {
     /// A bit for each lane, lane 0 lowest: whether its bytes, reversed, are at most `limit` as an unsigned number.
     fn swapped_at_most(self, limit: u32) -> u32;
 }
+
+/// The four functions of [`Lanes`] for instruction sets that make a rotation of shifts: a type's own `rotate_right::<N, 32 - N>`,
+/// `shift_right` and `xor` make them all. (As methods of the trait these would need an intrinsic of one signature in every set.)
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+macro_rules! sigmas_by_shifts {
+    () => {
+        #[inline(always)]
+        fn small_sigma0(self) -> Self {
+            self.rotate_right::<7, 25>().xor(self.rotate_right::<18, 14>()).xor(self.shift_right::<3>())
+        }
+
+        #[inline(always)]
+        fn small_sigma1(self) -> Self {
+            self.rotate_right::<17, 15>().xor(self.rotate_right::<19, 13>()).xor(self.shift_right::<10>())
+        }
+
+        #[inline(always)]
+        fn big_sigma0(self) -> Self {
+            self.rotate_right::<2, 30>().xor(self.rotate_right::<13, 19>()).xor(self.rotate_right::<22, 10>())
+        }
+
+        #[inline(always)]
+        fn big_sigma1(self) -> Self {
+            self.rotate_right::<6, 26>().xor(self.rotate_right::<11, 21>()).xor(self.rotate_right::<25, 7>())
+        }
+    };
+}
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use sigmas_by_shifts;

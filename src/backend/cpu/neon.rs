@@ -1,7 +1,7 @@
 //! NEON: four lanes. A rotation is a shift and a shift that inserts.
 
 use super::kernel::{self, Hits};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, sigmas_by_shifts};
 use crate::sha256::{Rounds, Schedule};
 use std::arch::aarch64::{
     uint32x4_t, vaddq_u32, vaddvq_u32, vandq_u32, vbslq_u32, vcleq_u32, vdupq_n_u32, veorq_u32, vreinterpretq_u8_u32,
@@ -67,25 +67,7 @@ impl Lanes for Neon {
         neon!(Neon(vaddq_u32(self.0, other.0)))
     }
 
-    #[inline(always)]
-    fn small_sigma0(self) -> Self {
-        self.rotate_right::<7, 25>().xor(self.rotate_right::<18, 14>()).xor(self.shift_right::<3>())
-    }
-
-    #[inline(always)]
-    fn small_sigma1(self) -> Self {
-        self.rotate_right::<17, 15>().xor(self.rotate_right::<19, 13>()).xor(self.shift_right::<10>())
-    }
-
-    #[inline(always)]
-    fn big_sigma0(self) -> Self {
-        self.rotate_right::<2, 30>().xor(self.rotate_right::<13, 19>()).xor(self.rotate_right::<22, 10>())
-    }
-
-    #[inline(always)]
-    fn big_sigma1(self) -> Self {
-        self.rotate_right::<6, 26>().xor(self.rotate_right::<11, 21>()).xor(self.rotate_right::<25, 7>())
-    }
+    sigmas_by_shifts!();
 
     #[inline(always)]
     fn ch(self, y: Self, z: Self) -> Self {

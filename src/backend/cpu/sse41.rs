@@ -1,7 +1,7 @@
 //! SSE4.1 and SSSE3: four lanes. There is no rotation, so each is two shifts and an or.
 
 use super::kernel::{self, Hits};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, sigmas_by_shifts};
 use crate::sha256::{Rounds, Schedule};
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_and_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_min_epu32, _mm_movemask_ps,
@@ -62,25 +62,7 @@ impl Lanes for Sse41 {
         sse41!(Sse41(_mm_add_epi32(self.0, other.0)))
     }
 
-    #[inline(always)]
-    fn small_sigma0(self) -> Self {
-        self.rotate_right::<7, 25>().xor(self.rotate_right::<18, 14>()).xor(self.shift_right::<3>())
-    }
-
-    #[inline(always)]
-    fn small_sigma1(self) -> Self {
-        self.rotate_right::<17, 15>().xor(self.rotate_right::<19, 13>()).xor(self.shift_right::<10>())
-    }
-
-    #[inline(always)]
-    fn big_sigma0(self) -> Self {
-        self.rotate_right::<2, 30>().xor(self.rotate_right::<13, 19>()).xor(self.rotate_right::<22, 10>())
-    }
-
-    #[inline(always)]
-    fn big_sigma1(self) -> Self {
-        self.rotate_right::<6, 26>().xor(self.rotate_right::<11, 21>()).xor(self.rotate_right::<25, 7>())
-    }
+    sigmas_by_shifts!();
 
     #[inline(always)]
     fn ch(self, y: Self, z: Self) -> Self {
