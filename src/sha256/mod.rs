@@ -12,4 +12,6 @@ pub use header::{Hash, Header, Midstate, sha256, sha256d};
 pub use partial::{Rounds, Schedule};
 
 pub(crate) use compress::round;
-pub(crate) use partial::{HEADER_BITS, PADDING};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use compress::small_sigma0;
+pub(crate) use partial::{DIGEST_BITS, HEADER_BITS, PADDING};

@@ -59,6 +59,8 @@ pub struct Rounds {
 pub(crate) const PADDING: u32 = 0x8000_0000;
 /// The second block's word 15: the length of a header in bits.
 pub(crate) const HEADER_BITS: u32 = 80 * 8;
+/// The second hash's word 15: the length of a digest in bits.
+pub(crate) const DIGEST_BITS: u32 = 32 * 8;
 
 impl Schedule {
     /// Prepares the schedule for the 12 header bytes that follow the first 64.

@@ -9,7 +9,7 @@
 
 use super::kernel::{Hit, Hits};
 use super::lanes::Lanes;
-use crate::sha256::{HEADER_BITS, IV, K, PADDING, Rounds, Schedule};
+use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, Rounds, Schedule};
 use std::arch::aarch64::{
     uint32x4_t, vaddq_u32, vdupq_n_u32, vextq_u32, vgetq_lane_u32, vsetq_lane_u32, vsha256h2q_u32, vsha256hq_u32,
     vsha256su0q_u32, vsha256su1q_u32,
@@ -22,9 +22,6 @@ macro_rules! unrolled {
 
 /// Two streams and their constants fit into the registers.
 const STREAMS: usize = 2;
-
-/// Length of the second message in bits: a digest.
-const DIGEST_BITS: u32 = 256;
 
 /// The padding's one bit, first of four words.
 const PADDING_QUAD: [u32; 4] = [PADDING, 0, 0, 0];

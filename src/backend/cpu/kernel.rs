@@ -19,7 +19,7 @@
 //! unrolled by a macro, so that every index is a constant and the sixteen schedule words live in registers.
 
 use super::lanes::Lanes;
-use crate::sha256::{HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
+use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
 
 /// A hash whose most significant word does not exceed the target's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +31,6 @@ pub(super) struct Hit {
 }
 
 pub(super) type Hits = Vec<Hit>;
-
-/// Length of the second message in bits: a digest.
-const DIGEST_BITS: u32 = 256;
 
 /// Repeats a block for each value, as constants.
 macro_rules! unrolled {

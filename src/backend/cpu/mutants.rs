@@ -4,7 +4,7 @@ use super::kernel::{self, Hits};
 use super::lanes::Lanes;
 use super::{CHUNK, Cpu, Scan};
 use crate::backend::{Identity, self_test};
-use crate::sha256::{HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
+use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
 use std::cell::RefCell;
 
 const LANES: usize = 4;
@@ -122,7 +122,7 @@ fn forms(t: usize) -> Vec<u32> {
         // In what round 0 of the second hash makes of it.
         0 => forms = round(IV, k).to_vec(),
         4 | 8 => forms.push(k.wrapping_add(PADDING)),
-        15 => forms.extend([k.wrapping_add(HEADER_BITS), k.wrapping_add(256)]),
+        15 => forms.extend([k.wrapping_add(HEADER_BITS), k.wrapping_add(DIGEST_BITS)]),
         16 | 17 => {
             let known = |header: &crate::sha256::Header| {
                 let schedule = Schedule::new(&header.tail());

@@ -1,6 +1,6 @@
 //! Writes the shader's rounds out, in a straight line.
 
-use crate::sha256::{HEADER_BITS, IV, K, PADDING, round};
+use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, round};
 use std::fmt::Write;
 
 /// The readable part of the shader.
@@ -9,8 +9,6 @@ const TEMPLATE: &str = include_str!("../../../shaders/sha256d.wgsl");
 pub(super) const WORKGROUP_SIZE: u32 = 256;
 /// How many candidates of a dispatch are kept. More are counted, and searched for again.
 pub(super) const CAPACITY: u32 = 1023;
-/// Length of the second message in bits: a digest.
-const DIGEST_BITS: u32 = 256;
 
 /// The whole shader, in WGSL.
 pub fn source() -> String {

@@ -43,7 +43,7 @@ mod generate;
 mod mutants;
 
 use super::kernel::{Hit, Hits};
-use crate::sha256::{HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
+use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round, small_sigma0};
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_cvtsi32_si128,
     _mm_load_si128, _mm_min_epu32, _mm_movemask_ps, _mm_set1_epi32, _mm_setr_epi8, _mm_setzero_si128,
@@ -175,9 +175,6 @@ const CONSTANTS: Constants = Constants {
     sums_13_to_14: Quad([K[13], K[14], 0, 0]),
     first_k: constants(0),
 };
-
-/// Length of the second message in bits: a digest.
-const DIGEST_BITS: u32 = 256;
 
 /// A double hash to do: where its nonce and its version are, as offsets in bytes from the start of [`Memory`].
 #[repr(C)]
@@ -370,9 +367,6 @@ unsafe extern "sysv64" fn lanes(memory: *mut Memory, at: usize, end: usize) {
 #[target_feature(enable = "sha,sse4.1,ssse3")]
 #[inline(never)]
 fn prepare(schedule: &Schedule, k: &[Quad; 16], first: u32, nonces: &mut [Nonce; BESIDE]) {
-    const fn small_sigma0(x: u32) -> u32 {
-        x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
-    }
     // The known terms of words 16 to 19; of 20 to 23; of 28 to 31. Those of 24 to 27 are zero.
     let known_16 = Quad([schedule.w16, schedule.w17, schedule.w18_base, schedule.w19_base]);
     let known_20 = Quad([PADDING, 0, HEADER_BITS, schedule.w16]);
