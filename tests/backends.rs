@@ -169,6 +169,52 @@ fn a_million_random_headers() {
     }
 }
 
+/// The number below.
+fn less_one(target: Target) -> Target {
+    let mut bytes = target.to_be_bytes();
+    for byte in bytes.iter_mut().rev() {
+        *byte = byte.wrapping_sub(1);
+        if *byte != 0xff {
+            break;
+        }
+    }
+    Target::from_be_bytes(bytes)
+}
+
+/// A single winner among many losers: the real nonce under a target that one hash in 2^40 meets, and under its very hash;
+/// none under one less than that. Then winners at the ends of everything that a nonce or a vector has ends of.
+#[test]
+fn planted_winners() {
+    let mut one_in_2_40 = [0xff; 32];
+    one_in_2_40[..5].fill(0);
+    for selection in selections() {
+        let mut backend = one(&selection);
+        let difficult = headers().skip(10_237).step_by(100);
+        for (i, header) in difficult.enumerate() {
+            let nonce = header.nonce();
+            let exact = Target::from_le_bytes(header.hash().0);
+            // At another place of a vector each time.
+            let range = NonceRange::new(nonce.wrapping_sub(500 + i as u32), 1000).unwrap();
+            let mut found = |target| found_by(backend.as_mut(), &Work::new(header, range, target));
+            let planted = [Candidate { version: 0, nonce }];
+            assert_eq!(found(Target::from_be_bytes(one_in_2_40)), planted, "{header}");
+            assert_eq!(found(exact), planted, "{header}");
+            assert_eq!(found(less_one(exact)), [], "{header}");
+        }
+        for (header, end) in headers().step_by(1000).zip([0, 1 << 31, u32::MAX].into_iter().cycle()) {
+            for nonce in (end.wrapping_sub(18)..=u32::MAX).chain(0..).take(37) {
+                let exact = Target::from_le_bytes(header.with_nonce(nonce).hash().0);
+                for range in [NonceRange::around(nonce, 20), NonceRange::new(nonce, 9).unwrap()] {
+                    let work = Work::new(header, range, exact);
+                    let expected = found_by_reference(&work);
+                    assert!(expected.contains(&Candidate { version: 0, nonce }));
+                    assert_eq!(found_by(backend.as_mut(), &work), expected, "{}: {header}, {nonce}", selection.kind);
+                }
+            }
+        }
+    }
+}
+
 /// Many more candidates than a GPU's buffer holds, and more than a CPU's chunk.
 fn loses_nothing_when_every_hash_wins(selection: &Selection) {
     let mut backend = one(selection);
