@@ -48,7 +48,9 @@ fn main() {
     let turn = if bench { TURN } else { Duration::from_micros(100) };
 
     let mut contestants = contestants();
-    contestants.iter_mut().for_each(|contestant| contestant.warm_up(turn));
+    for contestant in &mut contestants {
+        contestant.warm_up(turn);
+    }
     let mut clocks = Vec::new();
     for _ in 0..rounds {
         for contestant in &mut contestants {

@@ -37,6 +37,9 @@ pub trait Backend: Send {
         1
     }
 
+    /// Called by the thread that is going to drive it, before its first search there. The thread is this backend's own.
+    fn enter_thread(&mut self) {}
+
     /// Searches `work` until its end or until `cancel` says so, calls `found` for each hash that meets the target, and
     /// returns how many hashes it did: `work.hashes()` unless cancelled.
     ///
@@ -54,7 +57,7 @@ pub struct Identity {
     pub backend: &'static str,
     /// The form of the kernel, such as `avx512` or `wgsl`.
     pub kernel: &'static str,
-    /// The device, such as an adapter's name; empty for the CPU.
+    /// The device, such as an adapter's name; for the CPU its cores where they are of several kinds, else empty.
     pub device: String,
 }
 

@@ -1,6 +1,7 @@
 //! What this machine can search with, and opening it by name.
 
-use super::cpu::{Cpu, Kernel, Measured, measure};
+use super::cpu::topology::spread;
+use super::cpu::{Cores, Cpu, Kernel, Measured, measure};
 use super::scalar::Scalar;
 use super::{Backend, Identity, SelfTestError, self_test};
 use std::fmt;
@@ -117,18 +118,26 @@ pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     let threads = selection.threads.unwrap_or_else(usable_threads);
     let mut backends: Vec<Box<dyn Backend>> = match selection.kind {
         Kind::Scalar => (0..threads).map(|_| Box::new(Scalar::new()) as _).collect(),
-        Kind::Cpu => {
-            let Measured { kernel, best: (versions, _), .. } = choose_kernel(selection.kernel.as_deref())?;
-            (0..threads).map(|_| Box::new(Cpu::new(kernel, versions)) as _).collect()
-        }
+        Kind::Cpu => open_cpus(Cores::kinds(), threads, selection.kernel.as_deref())?,
         Kind::Gpu => vec![open_gpu(selection.adapter.as_deref())?],
     };
-    // All threads of a processor run the same code: one test is enough.
-    if let Some(first) = backends.first_mut() {
-        self_test(first.as_mut())
+    // Threads on the same kind of cores run the same code: one test is enough.
+    for threads in backends.chunk_by_mut(|a, b| a.identity() == b.identity()) {
+        let first = threads[0].as_mut();
+        self_test(first)
             .map_err(|source| OpenError::Refused { backend: first.identity().clone(), source: Box::new(source) })?;
     }
     Ok(backends)
+}
+
+/// So many threads on cores of these kinds, each with the kernel of that name or the fastest on its kind.
+fn open_cpus(kinds: Vec<Cores>, threads: usize, kernel: Option<&str>) -> Result<Vec<Box<dyn Backend>>, OpenError> {
+    let mut cpus: Vec<Box<dyn Backend>> = Vec::new();
+    for (cores, threads) in spread(kinds, threads) {
+        let Measured { kernel, best: (versions, _), .. } = cores.run(|| choose_kernel(kernel))?;
+        cpus.extend((0..threads).map(|_| Box::new(Cpu::new(kernel, versions).on(&cores)) as Box<dyn Backend>));
+    }
+    Ok(cpus)
 }
 
 /// The kernel of that name, or the fastest here; with how many versions at once it is fastest.
@@ -189,18 +198,20 @@ pub fn devices() -> Vec<Device> {
         details: "one hash at a time; the judge of all others".to_owned(),
         unusable: None,
     }];
-    let measured = measure(Kernel::usable());
-    for name in Kernel::NAMES {
-        let detected = Kernel::detect(name).unwrap_or(Err("not in this build"));
-        let place = detected.ok().and_then(|kernel| measured.iter().position(|measured| measured.kernel == kernel));
-        devices.push(Device {
-            identity: identity("cpu", name),
-            threads,
-            measured: place.map(|place| measured[place].clone()),
-            chosen: place == Some(0),
-            details: String::new(),
-            unusable: detected.err().map(str::to_owned),
-        });
+    for (cores, threads) in spread(Cores::kinds(), threads) {
+        let measured = cores.run(|| measure(Kernel::usable()));
+        for name in Kernel::NAMES {
+            let detected = Kernel::detect(name).unwrap_or(Err("not in this build"));
+            let place = detected.ok().and_then(|kernel| measured.iter().position(|measured| measured.kernel == kernel));
+            devices.push(Device {
+                identity: Identity { device: cores.name(), ..identity("cpu", name) },
+                threads,
+                measured: place.map(|place| measured[place].clone()),
+                chosen: place == Some(0),
+                details: String::new(),
+                unusable: detected.err().map(str::to_owned),
+            });
+        }
     }
     devices.extend(gpu_devices());
     devices
@@ -239,5 +250,32 @@ fn no_gpu(why: &str) -> Device {
         chosen: false,
         details: String::new(),
         unusable: Some(why.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::cpu::topology::Cores;
+    use super::*;
+    use crate::backend::Cancel;
+    use crate::engine::search_once;
+    use crate::testing::genesis;
+    use crate::work::{Candidate, NonceRange, Work};
+    use midstate_stratum::Target;
+
+    #[test]
+    fn each_kind_of_cores_has_its_own_threads() {
+        let kinds = Cores::one_by_one();
+        let (names, count): (Vec<String>, usize) = (kinds.iter().map(Cores::name).collect(), kinds.len());
+        let mut cpus = open_cpus(kinds, 2 * count, None).unwrap();
+        let devices: Vec<&str> = cpus.iter().map(|cpu| cpu.identity().device.as_str()).collect();
+        let twice: Vec<&str> = names.iter().flat_map(|name| [name.as_str(); 2]).collect();
+        assert_eq!(devices, twice);
+
+        let nonce = genesis().nonce();
+        let work = Work::new(genesis(), NonceRange::around(nonce, 10_000), Target::DIFFICULTY_1);
+        let searched = search_once(&mut cpus, &work, &Cancel::never()).unwrap();
+        assert_eq!(searched.candidates, [Candidate { version: 0, nonce }]);
+        assert_eq!(searched.hashes, work.hashes());
     }
 }

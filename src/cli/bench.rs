@@ -12,7 +12,10 @@ use midstate::work::{NonceRange, Work};
 use midstate_stratum::Target;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -93,7 +96,8 @@ struct Contestant {
 }
 
 enum Searcher {
-    Backends(Vec<Box<dyn Backend>>),
+    /// Shared by the contestants that differ in their versions alone: they take turns.
+    Backends(Rc<RefCell<Vec<Box<dyn Backend>>>>),
     /// The yardstick: whole headers through the `sha2` crate.
     Sha2,
 }
@@ -147,7 +151,11 @@ fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
     args.check()?;
     let selections: Vec<Selection> = if args.backends.is_empty() && args.kernel.is_none() {
         // One adapter's name means that adapter, else all are measured.
-        let usable = devices().into_iter().filter(|device| device.unusable.is_none());
+        // A kernel is listed once for each kind of cores, and opened once on all of them.
+        let mut kernels = HashSet::new();
+        let mut first =
+            |device: &backend::Device| device.identity.backend != "cpu" || kernels.insert(device.identity.kernel);
+        let usable = devices().into_iter().filter(|device| device.unusable.is_none() && first(device));
         let wanted = usable.filter(|device| args.adapter.is_none() || device.identity.backend != "gpu");
         let of_device = |device: backend::Device| {
             let kind: Kind = device.identity.backend.parse()?;
@@ -173,13 +181,15 @@ fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
     for selection in selections {
         let opened = backend::open(&selection)?;
         let Some(first) = opened.first() else { continue };
-        let (identity, best) = (first.identity().clone(), first.versions());
+        let (identity, threads, best) = (first.identity().clone(), opened.len(), first.versions());
+        let opened = Rc::new(RefCell::new(opened));
         // On one version too, as where a pool leaves none to roll.
-        if best > 1 {
-            let opened = backend::open(&selection)?;
-            contestants.push(Contestant::new(identity.clone(), opened.len(), 1, Searcher::Backends(opened)));
+        let mut forms = vec![1, best];
+        forms.dedup();
+        for versions in forms {
+            let searcher = Searcher::Backends(Rc::clone(&opened));
+            contestants.push(Contestant::new(identity.clone(), threads, versions, searcher));
         }
-        contestants.push(Contestant::new(identity, opened.len(), best, Searcher::Backends(opened)));
     }
     Ok(contestants)
 }
@@ -230,7 +240,7 @@ impl Searcher {
     fn search(&mut self, work: &Work, threads: usize) -> Result<(Vec<u32>, u64), SearchError> {
         match self {
             Searcher::Backends(backends) => {
-                let searched = search_once(backends, work, &Cancel::never())?;
+                let searched = search_once(&mut backends.borrow_mut(), work, &Cancel::never())?;
                 Ok((searched.candidates.iter().map(|candidate| candidate.nonce).collect(), searched.hashes))
             }
             Searcher::Sha2 => Ok(search_with_sha2(work, threads)),
@@ -331,7 +341,8 @@ mod tests {
         for (lie, verified) in [(0, true), (1, false), (2, false)] {
             let liar = Liar(Scalar::new(), lie);
             let identity = liar.identity().clone();
-            let mut contestant = Contestant::new(identity, 1, 1, Searcher::Backends(vec![Box::new(liar)]));
+            let mut contestant =
+                Contestant::new(identity, 1, 1, Searcher::Backends(Rc::new(RefCell::new(vec![Box::new(liar)]))));
             contestant.round(&headers, true).unwrap();
             assert_eq!(contestant.verified, verified);
         }

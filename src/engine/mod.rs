@@ -190,6 +190,7 @@ impl<T: Clone> Shared<T> {
 
     /// A backend's thread.
     fn run(&self, index: usize, mut backend: Box<dyn Backend>) -> Box<dyn Backend> {
+        backend.enter_thread();
         let mut slice = FIRST_SLICE;
         let mut retry = RETRY;
         while let Some((work, tag, cancel)) = self.feed.take(slice, &self.epoch) {

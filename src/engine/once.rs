@@ -2,6 +2,7 @@
 
 use crate::backend::{Backend, Cancel, SearchError};
 use crate::work::{Candidate, Work};
+use std::panic::resume_unwind;
 use std::thread;
 
 /// What a whole piece of work gave.
@@ -19,20 +20,15 @@ pub fn search_once(backends: &mut [Box<dyn Backend>], work: &Work, cancel: &Canc
     let mut rest = work.range();
     let results = thread::scope(|scope| {
         let search = |backend: &mut Box<dyn Backend>, work: Work| {
+            backend.enter_thread();
             let mut candidates = Vec::new();
             let hashes = backend.search(&work, cancel, &mut |candidate| candidates.push(candidate))?;
             Ok(Searched { candidates, hashes })
         };
         let parts: Vec<_> = backends.iter_mut().map(|b| (b, work.over(rest.take_front(part)))).collect();
-        let mut parts = parts.into_iter();
-        // The calling thread does the first part itself, so that a single backend needs no thread.
-        let first = parts.next();
-        let others: Vec<_> = parts.map(|(b, work)| scope.spawn(move || search(b, work))).collect();
-        let mut results: Vec<_> = first.map(|(b, work)| search(b, work)).into_iter().collect();
-        for other in others {
-            results.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-        results
+        let threads: Vec<_> = parts.into_iter().map(|(b, work)| scope.spawn(move || search(b, work))).collect();
+        let results = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        results.collect::<Vec<_>>()
     });
     let mut all = Searched::default();
     for result in results {

@@ -18,8 +18,10 @@ mod portable;
 mod sha_ni;
 #[cfg(target_arch = "x86_64")]
 mod sse41;
+pub(super) mod topology;
 
 pub use choice::{Measured, measure};
+pub use topology::Cores;
 
 use super::{Backend, Cancel, Identity, SearchError};
 use crate::sha256::{Midstate, Rounds, Schedule};
@@ -168,6 +170,7 @@ type Scan = Box<dyn FnMut(&Schedule, &[Rounds], u32, u32, u32, &mut Hits) + Send
 pub struct Cpu {
     identity: Identity,
     versions: usize,
+    cores: Cores,
     scan: Scan,
     hits: Hits,
 }
@@ -175,9 +178,21 @@ pub struct Cpu {
 impl Cpu {
     /// Searches with this form, which is fastest with so many versions in a work.
     pub fn new(kernel: Kernel, versions: usize) -> Cpu {
-        let identity = Identity { backend: "cpu", kernel: kernel.name(), device: String::new() };
+        Cpu::with(kernel.name(), versions, (kernel.0.scan)())
+    }
+
+    fn with(kernel: &'static str, versions: usize, scan: Scan) -> Cpu {
+        let identity = Identity { backend: "cpu", kernel, device: String::new() };
         // A chunk has at most this many hits, so the search itself never allocates.
-        Cpu { identity, versions, scan: (kernel.0.scan)(), hits: Vec::with_capacity(CHUNK) }
+        Cpu { identity, versions, cores: Cores::ANY, scan, hits: Vec::with_capacity(CHUNK) }
+    }
+
+    /// Keeps the thread that drives it on these cores.
+    #[must_use]
+    pub fn on(mut self, cores: &Cores) -> Cpu {
+        self.identity.device = cores.name();
+        self.cores = cores.clone();
+        self
     }
 }
 
@@ -188,6 +203,10 @@ impl Backend for Cpu {
 
     fn versions(&self) -> usize {
         self.versions
+    }
+
+    fn enter_thread(&mut self) {
+        self.cores.enter();
     }
 
     fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {

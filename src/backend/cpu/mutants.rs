@@ -2,8 +2,8 @@
 
 use super::kernel::{self, Hits};
 use super::lanes::Lanes;
-use super::{CHUNK, Cpu, Scan};
-use crate::backend::{Identity, self_test};
+use super::{Cpu, Scan};
+use crate::backend::self_test;
 use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round};
 use std::cell::RefCell;
 
@@ -109,8 +109,7 @@ fn passes(broken: Option<(Broken, usize)>) -> bool {
     let scan: Scan = Box::new(|schedule: &Schedule, versions: &[Rounds], first, count, limit, hits: &mut Hits| {
         kernel::scan::<Mutant>(schedule, versions, first, count, limit, hits);
     });
-    let identity = Identity { backend: "cpu", kernel: "mutant", device: String::new() };
-    self_test(&mut Cpu { identity, versions: 1, scan, hits: Vec::with_capacity(CHUNK) }).is_ok()
+    self_test(&mut Cpu::with("mutant", 1, scan)).is_ok()
 }
 
 /// The forms in which round constant `t` stands in the kernel. In the rounds before the nonce it is no lane's: the host

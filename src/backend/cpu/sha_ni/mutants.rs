@@ -1,8 +1,8 @@
 //! Does the self-test see one wrong constant in the tables that the assembly reads?
 
 use super::{Memory, Quad, ShaNi};
-use crate::backend::cpu::{CHUNK, Cpu, Kernel, Scan};
-use crate::backend::{Identity, self_test};
+use crate::backend::cpu::{Cpu, Kernel, Scan};
+use crate::backend::self_test;
 
 /// What the self-test says of the kernel with tables that were changed, on so many versions.
 fn passes(versions: usize, change: impl Fn(&mut Memory)) -> bool {
@@ -12,8 +12,7 @@ fn passes(versions: usize, change: impl Fn(&mut Memory)) -> bool {
         // SAFETY: the test ends early where the processor lacks what the kernel needs.
         unsafe { search.scan(s, v, first, count, limit, hits) };
     });
-    let identity = Identity { backend: "cpu", kernel: "mutant", device: String::new() };
-    self_test(&mut Cpu { identity, versions, scan, hits: Vec::with_capacity(CHUNK) }).is_ok()
+    self_test(&mut Cpu::with("mutant", versions, scan)).is_ok()
 }
 
 #[test]
