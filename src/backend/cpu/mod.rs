@@ -238,3 +238,31 @@ impl Backend for Cpu {
         Ok(hashes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::genesis;
+    use crate::work::NonceRange;
+
+    /// Small enough for Miri, which runs the forms made of intrinsics; see `scripts/sanitize`.
+    #[test]
+    fn every_form_finds_a_real_nonce() {
+        let header = genesis();
+        let target = midstate_stratum::Target::from_compact(header.nbits()).unwrap();
+        // Miri knows no assembly.
+        for kernel in Kernel::usable().filter(|kernel| !cfg!(miri) || kernel.name() != "sha-ni") {
+            for versions in [1, 3] {
+                let rolled = (0..versions).map(|rolled| header.version() ^ rolled << 13);
+                let work = Work::with_versions(header, rolled, NonceRange::around(header.nonce(), 8), target);
+                let mut found = Vec::new();
+                let hashes = Cpu::new(kernel, versions as usize)
+                    .search(&work, &Cancel::never(), &mut |candidate| found.push(candidate))
+                    .unwrap();
+                assert_eq!(found, [Candidate { version: 0, nonce: header.nonce() }], "{kernel:?}");
+                assert_eq!(hashes, work.hashes(), "{kernel:?}");
+            }
+            println!("{}", kernel.name());
+        }
+    }
+}
