@@ -114,17 +114,21 @@ fn every_backend_finds_what_the_reference_finds_in_every_header() {
 }
 
 /// Versions share what does not depend on them, and kernels take them in groups: every way to fill a group has to hold.
+fn searches_any_number_of_versions(selection: &Selection) {
+    let counts = [1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 33, 63, 64, 65, 130];
+    let mut backend = one(selection);
+    for (i, (header, versions)) in headers().step_by(500).zip(counts.into_iter().cycle()).enumerate() {
+        let versions = (0..versions).map(|rolled| header.version() ^ rolled << 13);
+        let range = NonceRange::around(u32::MAX, 10 + i as u32);
+        let work = Work::with_versions(header, versions, range, easy());
+        assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{selection:?}: {header}");
+    }
+}
+
 #[test]
 fn any_number_of_versions_is_searched() {
-    let counts = [1, 2, 3, 4, 5, 7, 8, 9, 16, 31, 33, 63, 64, 65, 130];
     for selection in selections() {
-        let mut backend = one(&selection);
-        for (i, (header, versions)) in headers().step_by(500).zip(counts.into_iter().cycle()).enumerate() {
-            let versions = (0..versions).map(|rolled| header.version() ^ rolled << 13);
-            let range = NonceRange::around(u32::MAX, 10 + i as u32);
-            let work = Work::with_versions(header, versions, range, easy());
-            assert_eq!(found_by(backend.as_mut(), &work), found_by_reference(&work), "{}: {header}", selection.kind);
-        }
+        searches_any_number_of_versions(&selection);
     }
 }
 
@@ -183,35 +187,39 @@ fn less_one(target: Target) -> Target {
 
 /// A single winner among many losers: the real nonce under a target that one hash in 2^40 meets, and under its very hash;
 /// none under one less than that. Then winners at the ends of everything that a nonce or a vector has ends of.
-#[test]
-fn planted_winners() {
+fn finds_planted_winners(selection: &Selection) {
     let mut one_in_2_40 = [0xff; 32];
     one_in_2_40[..5].fill(0);
-    for selection in selections() {
-        let mut backend = one(&selection);
-        let difficult = headers().skip(10_237).step_by(100);
-        for (i, header) in difficult.enumerate() {
-            let nonce = header.nonce();
-            let exact = Target::from_le_bytes(header.hash().0);
-            // At another place of a vector each time.
-            let range = NonceRange::new(nonce.wrapping_sub(500 + i as u32), 1000).unwrap();
-            let mut found = |target| found_by(backend.as_mut(), &Work::new(header, range, target));
-            let planted = [Candidate { version: 0, nonce }];
-            assert_eq!(found(Target::from_be_bytes(one_in_2_40)), planted, "{header}");
-            assert_eq!(found(exact), planted, "{header}");
-            assert_eq!(found(less_one(exact)), [], "{header}");
-        }
-        for (header, end) in headers().step_by(1000).zip([0, 1 << 31, u32::MAX].into_iter().cycle()) {
-            for nonce in (end.wrapping_sub(18)..=u32::MAX).chain(0..).take(37) {
-                let exact = Target::from_le_bytes(header.with_nonce(nonce).hash().0);
-                for range in [NonceRange::around(nonce, 20), NonceRange::new(nonce, 9).unwrap()] {
-                    let work = Work::new(header, range, exact);
-                    let expected = found_by_reference(&work);
-                    assert!(expected.contains(&Candidate { version: 0, nonce }));
-                    assert_eq!(found_by(backend.as_mut(), &work), expected, "{}: {header}, {nonce}", selection.kind);
-                }
+    let mut backend = one(selection);
+    let difficult = headers().skip(10_237).step_by(100);
+    for (i, header) in difficult.enumerate() {
+        let nonce = header.nonce();
+        let exact = Target::from_le_bytes(header.hash().0);
+        // At another place of a vector each time.
+        let range = NonceRange::new(nonce.wrapping_sub(500 + i as u32), 1000).unwrap();
+        let mut found = |target| found_by(backend.as_mut(), &Work::new(header, range, target));
+        let planted = [Candidate { version: 0, nonce }];
+        assert_eq!(found(Target::from_be_bytes(one_in_2_40)), planted, "{header}");
+        assert_eq!(found(exact), planted, "{header}");
+        assert_eq!(found(less_one(exact)), [], "{header}");
+    }
+    for (header, end) in headers().step_by(1000).zip([0, 1 << 31, u32::MAX].into_iter().cycle()) {
+        for nonce in (end.wrapping_sub(18)..=u32::MAX).chain(0..).take(37) {
+            let exact = Target::from_le_bytes(header.with_nonce(nonce).hash().0);
+            for range in [NonceRange::around(nonce, 20), NonceRange::new(nonce, 9).unwrap()] {
+                let work = Work::new(header, range, exact);
+                let expected = found_by_reference(&work);
+                assert!(expected.contains(&Candidate { version: 0, nonce }));
+                assert_eq!(found_by(backend.as_mut(), &work), expected, "{}: {header}, {nonce}", selection.kind);
             }
         }
+    }
+}
+
+#[test]
+fn planted_winners() {
+    for selection in selections() {
+        finds_planted_winners(&selection);
     }
 }
 
@@ -228,6 +236,26 @@ fn loses_nothing_when_every_hash_wins(selection: &Selection) {
 #[test]
 fn nothing_is_lost_when_every_hash_wins() {
     for selection in selections() {
+        loses_nothing_when_every_hash_wins(&selection);
+    }
+}
+
+/// The shader is written in many ways, and which is taken depends on the device.
+#[cfg(feature = "gpu")]
+#[test]
+fn every_form_of_the_shader() {
+    use midstate::backend::GpuOptions;
+    for (workgroup, versions, nonces) in [(256, 1, 1), (64, 1, 16), (128, 2, 4), (256, 4, 2), (64, 8, 1), (128, 8, 8)] {
+        let options = GpuOptions {
+            workgroup: Some(workgroup),
+            versions: Some(versions),
+            nonces: Some(nonces),
+            ..GpuOptions::default()
+        };
+        let selection = Selection { gpu: options, ..Selection::of(Kind::Gpu) };
+        searches_any_number_of_versions(&selection);
+        searches_random_headers(&selection, 200);
+        finds_planted_winners(&selection);
         loses_nothing_when_every_hash_wins(&selection);
     }
 }

@@ -215,7 +215,7 @@ fn bench_measures_beside_the_yardstick() {
     assert_eq!((&sha2["backend"], &sha2["versions"], &cpu[0]["versions"]), (&json!("sha2"), &json!(1), &json!(1)));
     assert_eq!(sha2["ratio_to_sha2"], 1.0);
     for row in [sha2].into_iter().chain(cpu) {
-        let fields = "backend device hashes hashes_per_second kernel ratio_to_sha2 seconds threads verified versions";
+        let fields = "backend device hashes hashes_per_second kernel last_to_first ratio_to_sha2 seconds threads verified versions";
         assert_eq!(keys(row).join(" "), fields);
         assert_eq!(row["verified"], true);
         let number = |field: &str| row[field].as_f64().unwrap();
@@ -280,6 +280,20 @@ fn search_passes_over_headers_that_cannot_be_read() {
     assert!(fourth.contains("line 4") && fourth.contains("hex"), "{fourth}");
     assert!(fifth.contains("line 5"), "{fifth}");
     assert!(total.contains('3'), "{total}");
+}
+
+#[cfg(feature = "gpu")]
+#[test]
+fn the_shader_is_shown() {
+    let [usual, radv] = ["", " radv"].map(|dialect| run(&format!("devices --dump-shader{dialect} --gpu-versions 2")));
+    for shader in [&usual, &radv] {
+        assert_eq!(shader.code, Some(0), "{shader:?}");
+        let text = shader.out.join("\n");
+        assert!(text.contains("fn search(") && text.contains("array<Version, 2>"), "{text}");
+    }
+    assert_ne!(usual.out, radv.out);
+    let wrong = run("devices --dump-shader --gpu-versions 3");
+    assert!(wrong.code == Some(2) && wrong.err.contains("expected one of 1, 2, 4, 8"), "{wrong:?}");
 }
 
 #[cfg(feature = "gpu")]

@@ -11,7 +11,7 @@ pub mod registry;
 pub mod scalar;
 pub(crate) mod self_test;
 
-pub use registry::{Device, Kind, OpenError, Selection, devices, open};
+pub use registry::{Device, GpuOptions, Kind, OpenError, Selection, devices, open};
 pub use self_test::{SelfTestError, self_test};
 
 use crate::work::{Candidate, Work};

@@ -7,6 +7,7 @@ use super::{Backend, Identity, SelfTestError, self_test};
 use std::fmt;
 use std::str::FromStr;
 use std::thread::available_parallelism;
+use std::time::Duration;
 use thiserror::Error;
 
 /// The kinds of backend, as `--backend` takes them.
@@ -55,8 +56,8 @@ pub struct Selection {
     pub kind: Kind,
     /// For the CPU, the form of the kernel; the fastest that runs here if `None`.
     pub kernel: Option<String>,
-    /// For the GPU, a part of the adapter's name or its index; the best if `None`.
-    pub adapter: Option<String>,
+    /// For the GPU, which adapters, and how they are driven.
+    pub gpu: GpuOptions,
     /// For the CPU and the reference, how many threads; what this process may use if `None`.
     pub threads: Option<usize>,
 }
@@ -64,8 +65,35 @@ pub struct Selection {
 impl Selection {
     /// A kind with all defaults.
     pub fn of(kind: Kind) -> Selection {
-        Selection { kind, kernel: None, adapter: None, threads: None }
+        Selection { kind, kernel: None, gpu: GpuOptions::default(), threads: None }
     }
+}
+
+/// Which graphics processors to open, and how to drive them. What is not given is measured when a device is first used with its
+/// driver, and remembered.
+#[derive(Clone, Debug, Default)]
+pub struct GpuOptions {
+    /// Numbers, parts of names, or PCI addresses; all hardware if there are none, or else the first that is not.
+    pub adapters: Vec<String>,
+    /// Invocations in a workgroup: one of [`GpuOptions::WORKGROUPS`].
+    pub workgroup: Option<u32>,
+    /// Versions of a header an invocation: one of [`GpuOptions::VERSIONS`].
+    pub versions: Option<u32>,
+    /// Nonces an invocation: one of [`GpuOptions::NONCES`].
+    pub nonces: Option<u32>,
+    /// How long a dispatch should take; 50 ms at most, or a new tip waits too long.
+    pub dispatch: Option<Duration>,
+    /// Whether to measure what was measured before, and on software too.
+    pub tune: bool,
+}
+
+impl GpuOptions {
+    /// Invocations that a workgroup may have.
+    pub const WORKGROUPS: &[u32] = &[64, 128, 256];
+    /// Versions of a header that an invocation may hash.
+    pub const VERSIONS: &[u32] = &[1, 2, 4, 8];
+    /// Nonces that an invocation may hash.
+    pub const NONCES: &[u32] = &[1, 2, 4, 8, 16];
 }
 
 /// Why a backend could not be opened.
@@ -119,9 +147,9 @@ pub fn open(selection: &Selection) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     let mut backends: Vec<Box<dyn Backend>> = match selection.kind {
         Kind::Scalar => (0..threads).map(|_| Box::new(Scalar::new()) as _).collect(),
         Kind::Cpu => open_cpus(Cores::kinds(), threads, selection.kernel.as_deref())?,
-        Kind::Gpu => vec![open_gpu(selection.adapter.as_deref())?],
+        Kind::Gpu => open_gpus(&selection.gpu)?,
     };
-    // Threads on the same kind of cores run the same code: one test is enough.
+    // Threads on the same kind of cores run the same code, and each graphics processor has a name of its own.
     for threads in backends.chunk_by_mut(|a, b| a.identity() == b.identity()) {
         let first = threads[0].as_mut();
         self_test(first)
@@ -154,12 +182,12 @@ fn choose_kernel(name: Option<&str>) -> Result<Measured, OpenError> {
 }
 
 #[cfg(feature = "gpu")]
-fn open_gpu(adapter: Option<&str>) -> Result<Box<dyn Backend>, OpenError> {
-    Ok(Box::new(super::gpu::Gpu::open(adapter)?))
+fn open_gpus(options: &GpuOptions) -> Result<Vec<Box<dyn Backend>>, OpenError> {
+    Ok(super::gpu::Gpu::open(options)?.into_iter().map(|gpu| Box::new(gpu) as Box<dyn Backend>).collect())
 }
 
 #[cfg(not(feature = "gpu"))]
-fn open_gpu(_: Option<&str>) -> Result<Box<dyn Backend>, OpenError> {
+fn open_gpus(_: &GpuOptions) -> Result<Vec<Box<dyn Backend>>, OpenError> {
     Err(OpenError::NotBuilt)
 }
 
@@ -223,6 +251,7 @@ fn gpu_devices() -> Vec<Device> {
     if adapters.is_empty() {
         return vec![no_gpu("no adapter: no Vulkan, Metal or DX12 driver was found")];
     }
+    let hardware = adapters.iter().any(|adapter| !adapter.software && adapter.unusable.is_none());
     adapters
         .into_iter()
         .enumerate()
@@ -230,7 +259,7 @@ fn gpu_devices() -> Vec<Device> {
             identity: Identity { backend: "gpu", kernel: "wgsl", device: adapter.name.clone() },
             threads: 1,
             measured: None,
-            chosen: index == 0 && adapter.unusable.is_none(),
+            chosen: adapter.unusable.is_none() && (!adapter.software || !hardware && index == 0),
             details: adapter.details(),
             unusable: adapter.unusable,
         })

@@ -1,6 +1,8 @@
 //! The arguments that choose backends, shared by all commands that search.
 
-use midstate::backend::{self, Backend, Kind, OpenError, Selection};
+use midstate::backend::{self, Backend, GpuOptions, Kind, OpenError, Selection};
+use std::time::Duration;
+use thiserror::Error;
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct BackendArgs {
@@ -10,12 +12,46 @@ pub(super) struct BackendArgs {
     /// The CPU kernel: sha-ni, avx512, avx2, sse4.1, armv8-sha2, neon or portable [default: the fastest here, by a short measurement]
     #[arg(long, value_name = "NAME")]
     pub kernel: Option<String>,
-    /// The GPU: a part of its name, or its number in `midstate devices` [default: the best]
-    #[arg(long, value_name = "NAME")]
-    pub adapter: Option<String>,
+    /// A GPU: its number in `midstate devices`, a part of its name, its PCI address, or all; may be given several times
+    /// [default: every GPU that is hardware, or else one that is not]
+    #[arg(long = "adapter", value_name = "NAME")]
+    pub adapters: Vec<String>,
+    #[command(flatten)]
+    pub gpu: GpuArgs,
     /// Threads for the CPU [default: all that this process may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+}
+
+/// How graphics processors are driven.
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "GPU options, measured and remembered when a GPU is first used if not given")]
+pub(super) struct GpuArgs {
+    /// Invocations in a workgroup
+    #[arg(long = "gpu-workgroup", value_name = "N", value_parser = one_of(GpuOptions::WORKGROUPS))]
+    workgroup: Option<u32>,
+    /// Versions of a header that an invocation hashes
+    #[arg(long = "gpu-versions", value_name = "N", value_parser = one_of(GpuOptions::VERSIONS))]
+    pub versions: Option<u32>,
+    /// Nonces that an invocation hashes
+    #[arg(long = "gpu-nonces", value_name = "N", value_parser = one_of(GpuOptions::NONCES))]
+    nonces: Option<u32>,
+    /// How long a dispatch takes, in milliseconds: longer costs less, shorter reacts sooner [default: 20; 5 on software]
+    #[arg(long = "gpu-dispatch", value_name = "MS", value_parser = clap::value_parser!(u8).range(1..=50))]
+    dispatch: Option<u8>,
+    /// Measure anew, and on software too
+    #[arg(long = "gpu-tune")]
+    tune: bool,
+}
+
+/// Why a number is none of those that can be chosen.
+#[derive(Debug, Error)]
+#[error("expected one of {}", .0.iter().map(u32::to_string).collect::<Vec<_>>().join(", "))]
+pub(super) struct NotOneOf(&'static [u32]);
+
+/// Takes one of these numbers.
+pub(super) fn one_of(numbers: &'static [u32]) -> impl Fn(&str) -> Result<u32, NotOneOf> + Clone {
+    move |text| text.parse().ok().filter(|number| numbers.contains(number)).ok_or(NotOneOf(numbers))
 }
 
 impl BackendArgs {
@@ -47,7 +83,14 @@ impl BackendArgs {
         Selection {
             kind,
             kernel: self.kernel.clone().filter(|_| kind == Kind::Cpu),
-            adapter: self.adapter.clone(),
+            gpu: GpuOptions {
+                adapters: self.adapters.clone(),
+                workgroup: self.gpu.workgroup,
+                versions: self.gpu.versions,
+                nonces: self.gpu.nonces,
+                dispatch: self.gpu.dispatch.map(|ms| Duration::from_millis(ms.into())),
+                tune: self.gpu.tune,
+            },
             threads: self.threads.map(usize::from),
         }
     }

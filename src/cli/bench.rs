@@ -36,7 +36,8 @@ Examples:
 
 Every round searches around the nonce of a real block; a missed or invented nonce, or a wrong count of hashes, makes the
 exit code 1. With --json, one object: {\"results\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"versions\",\"hashes\",
-\"seconds\",\"hashes_per_second\",\"ratio_to_sha2\",\"verified\"}]}. `versions` is how many versions of a header share a schedule.")]
+\"seconds\",\"hashes_per_second\",\"last_to_first\",\"ratio_to_sha2\",\"verified\"}]}. `versions` is how many versions of a header share
+a schedule; `last_to_first` compares the last quarter of the time with the first: below 1 the machine has slowed down.")]
 pub(super) struct Args {
     #[command(flatten)]
     backends: BackendArgs,
@@ -76,6 +77,7 @@ struct Row {
     hashes: u64,
     seconds: f64,
     hashes_per_second: f64,
+    last_to_first: f64,
     ratio_to_sha2: f64,
     verified: bool,
 }
@@ -92,6 +94,8 @@ struct Contestant {
     rounds: usize,
     hashes: u64,
     time: Duration,
+    /// Hashes a second, round by round.
+    rates: Vec<f64>,
     verified: bool,
 }
 
@@ -135,6 +139,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         hashes: contestant.hashes,
         seconds: contestant.time.as_secs_f64(),
         hashes_per_second: rate(contestant),
+        last_to_first: last_to_first(&contestant.rates),
         ratio_to_sha2: rate(contestant) / yardstick,
         verified: contestant.verified,
     };
@@ -150,24 +155,19 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
     args.check()?;
     let selections: Vec<Selection> = if args.backends.is_empty() && args.kernel.is_none() {
-        // One adapter's name means that adapter, else all are measured.
-        // A kernel is listed once for each kind of cores, and opened once on all of them.
-        let mut kernels = HashSet::new();
-        let mut first =
-            |device: &backend::Device| device.identity.backend != "cpu" || kernels.insert(device.identity.kernel);
-        let usable = devices().into_iter().filter(|device| device.unusable.is_none() && first(device));
-        let wanted = usable.filter(|device| args.adapter.is_none() || device.identity.backend != "gpu");
-        let of_device = |device: backend::Device| {
-            let kind: Kind = device.identity.backend.parse()?;
-            let name = |kind_wanted, name: String| (kind == kind_wanted).then_some(name);
-            Ok(Selection {
-                kernel: name(Kind::Cpu, device.identity.kernel.to_owned()),
-                adapter: name(Kind::Gpu, device.identity.device),
-                ..args.selection(kind)
-            })
+        // A kernel is listed once for each kind of cores, and opened once on all of them; adapters are opened together.
+        let mut seen = HashSet::new();
+        let usable = devices().into_iter().filter(|device| device.unusable.is_none());
+        let names = usable.map(|device| (device.identity.backend, device.identity.kernel));
+        let of_device = |(backend, kernel): (&'static str, &'static str)| {
+            let kind: Kind = backend.parse()?;
+            let kernel = (kind == Kind::Cpu).then(|| kernel.to_owned());
+            Ok::<_, OpenError>(Selection { kernel, ..args.selection(kind) })
         };
-        let mut selections = wanted.map(of_device).collect::<Result<Vec<_>, OpenError>>()?;
-        selections.extend(args.adapter.is_some().then(|| args.selection(Kind::Gpu)));
+        let mut selections = Vec::new();
+        for name in names.filter(|name| seen.insert(*name)) {
+            selections.push(of_device(name)?);
+        }
         selections
     } else if args.backends.is_empty() {
         vec![args.selection(Kind::Cpu)]
@@ -179,16 +179,20 @@ fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
     let yardstick = Identity { backend: "sha2", kernel: "crate", device: String::new() };
     let mut contestants = vec![Contestant::new(yardstick, threads, 1, Searcher::Sha2)];
     for selection in selections {
-        let opened = backend::open(&selection)?;
-        let Some(first) = opened.first() else { continue };
-        let (identity, threads, best) = (first.identity().clone(), opened.len(), first.versions());
-        let opened = Rc::new(RefCell::new(opened));
-        // On one version too, as where a pool leaves none to roll.
-        let mut forms = vec![1, best];
-        forms.dedup();
-        for versions in forms {
-            let searcher = Searcher::Backends(Rc::clone(&opened));
-            contestants.push(Contestant::new(identity.clone(), threads, versions, searcher));
+        let mut opened = backend::open(&selection)?;
+        // Threads of a kernel are measured together, graphics processors one by one.
+        while !opened.is_empty() {
+            let rest = if selection.kind == Kind::Gpu { opened.split_off(1) } else { Vec::new() };
+            let (identity, threads, best) = (opened[0].identity().clone(), opened.len(), opened[0].versions());
+            let together = Rc::new(RefCell::new(opened));
+            // On one version too, as where a pool leaves none to roll.
+            let mut forms = vec![1, best];
+            forms.dedup();
+            for versions in forms {
+                let searcher = Searcher::Backends(Rc::clone(&together));
+                contestants.push(Contestant::new(identity.clone(), threads, versions, searcher));
+            }
+            opened = rest;
         }
     }
     Ok(contestants)
@@ -205,6 +209,7 @@ impl Contestant {
             rounds: 0,
             hashes: 0,
             time: Duration::ZERO,
+            rates: Vec::new(),
             verified: true,
         }
     }
@@ -229,6 +234,7 @@ impl Contestant {
         if counts {
             self.hashes += hashes;
             self.time += time;
+            self.rates.push(hashes as f64 / time.as_secs_f64());
         }
         let ideal = range.len() as f64 * ROUND.as_secs_f64() / time.as_secs_f64().max(1e-6);
         self.nonces = (ideal as u64).clamp(1 << 8, 1 << 32);
@@ -269,6 +275,17 @@ fn search_with_sha2(work: &Work, threads: usize) -> (Vec<u32>, u64) {
     (nonces, work.range().len())
 }
 
+/// The median of the last quarter to that of the first.
+fn last_to_first(rates: &[f64]) -> f64 {
+    let quarter = rates.len().div_ceil(4);
+    let median = |rates: &[f64]| {
+        let mut sorted = rates.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    };
+    median(&rates[rates.len() - quarter..]) / median(&rates[..quarter])
+}
+
 fn print(report: &Report, json: bool) -> Result<(), CliError> {
     let mut out = stdout().lock();
     if json {
@@ -278,19 +295,20 @@ fn print(report: &Report, json: bool) -> Result<(), CliError> {
     }
     writeln!(
         out,
-        "{:<8} {:<10} {:>7} {:>8} {:>12} {:>9}  verified",
-        "backend", "kernel", "threads", "versions", "hashrate", "to sha2"
+        "{:<8} {:<10} {:>7} {:>8} {:>12} {:>9} {:>10}  verified",
+        "backend", "kernel", "threads", "versions", "hashrate", "to sha2", "last/first"
     )?;
     for row in &report.results {
         writeln!(
             out,
-            "{:<8} {:<10} {:>7} {:>8} {:>12} {:>8.2}x  {}{}",
+            "{:<8} {:<10} {:>7} {:>8} {:>12} {:>8.2}x {:>10.3}  {}{}",
             row.backend,
             row.kernel,
             row.threads,
             row.versions,
             super::report::hashrate(row.hashes_per_second),
             row.ratio_to_sha2,
+            row.last_to_first,
             if row.verified { "yes" } else { "NO" },
             if row.device.is_empty() { String::new() } else { format!("  {}", row.device) },
         )?;
@@ -313,6 +331,12 @@ mod tests {
             assert!(target.is_met_by(&header.hash().0), "{header}");
             assert_eq!(target.top_word(), 0);
         }
+    }
+
+    #[test]
+    fn a_sag_shows() {
+        assert!((last_to_first(&[4.0, 9.0, 4.0, 4.0, 3.0, 3.0, 2.0, 0.1, 2.0]) - 0.5).abs() < 1e-9);
+        assert!((last_to_first(&[7.0]) - 1.0).abs() < 1e-9);
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! `midstate devices`: what can search here.
 
 use super::CliError;
+#[cfg(feature = "gpu")]
+use super::backends::one_of;
 use super::report::hashrate;
+#[cfg(feature = "gpu")]
+use midstate::backend::GpuOptions;
+#[cfg(feature = "gpu")]
+use midstate::backend::gpu::{Dialect, Form};
 use midstate::backend::{Device, devices};
 use serde::Serialize;
 use std::io::{Write, stdout};
@@ -12,6 +18,7 @@ use std::io::{Write, stdout};
 Examples:
   midstate devices
   midstate devices --json | jq '.devices[] | select(.usable)'
+  midstate devices --dump-shader > sha256d.wgsl
 
 With --json, one object: {\"arch\",\"instruction_sets\",\"devices\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"usable\",
 \"reason\",\"details\",\"chosen\",\"hashes_per_second_single\",\"hashes_per_second\",\"versions\"}]}; `reason` says why a device is not
@@ -21,6 +28,21 @@ pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print the GPU's shader and end: as most compilers get it, or as Mesa's RADV does
+    #[cfg(feature = "gpu")]
+    #[arg(long, value_name = "DIALECT", num_args = 0..=1, default_missing_value = "usual", conflicts_with = "json")]
+    dump_shader: Option<ShaderDialect>,
+    /// Versions of a header that an invocation of the shader hashes
+    #[cfg(feature = "gpu")]
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "dump_shader", value_parser = one_of(GpuOptions::VERSIONS))]
+    gpu_versions: u32,
+}
+
+#[cfg(feature = "gpu")]
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum ShaderDialect {
+    Usual,
+    Radv,
 }
 
 #[derive(Serialize)]
@@ -64,6 +86,15 @@ impl From<Device> for Row {
 }
 
 pub(super) fn run(args: &Args) -> Result<(), CliError> {
+    #[cfg(feature = "gpu")]
+    if let Some(dialect) = args.dump_shader {
+        let dialect = match dialect {
+            ShaderDialect::Usual => Dialect::Usual,
+            ShaderDialect::Radv => Dialect::Radv,
+        };
+        let form = Form { dialect, workgroup: 256, versions: args.gpu_versions, nonces: 1 };
+        return Ok(stdout().lock().write_all(form.source().as_bytes())?);
+    }
     let listing = Listing {
         arch: std::env::consts::ARCH,
         instruction_sets: instruction_sets(),

@@ -1,71 +1,103 @@
-//! An open device: the compiled shader, and slots for dispatches in flight.
+//! An open device: the compiled shaders, and slots for dispatches in flight.
 
-use super::adapters::{GpuError, choose, describe};
-use super::shader::{CAPACITY, WORKGROUP_SIZE, source};
+use super::adapters::{Adapter, GpuError};
+use super::cache;
+use super::shader::{CAPACITY, Dialect, Form};
+use super::tuning::Tuning;
 use crate::sha256::{Rounds, Schedule};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use wgpu::BufferUsages as Usage;
 
-/// A dispatch that takes longer is taken for hung.
+/// A dispatch that takes longer is taken for hung. Drivers that watch over their devices reset them sooner.
 const HANG: Duration = Duration::from_secs(20);
-/// Bytes of a dispatch's candidates: their count, and room for nonces.
-const CANDIDATES_SIZE: u64 = 4 * (1 + CAPACITY as u64);
-/// Bytes of [`Request`] as the shader reads it.
-const PARAMS_SIZE: u64 = 28 * 4;
+/// Bytes of a dispatch's candidates: their count, padding, and room for nonces with their versions.
+const CANDIDATES_SIZE: u64 = 8 * (1 + CAPACITY as u64);
+/// Words of a version and of everything else in the shader's `Params`.
+const VERSION_WORDS: usize = 20;
+const REST_WORDS: usize = 12;
 
-pub(super) struct Device {
-    pub(super) name: String,
+/// What a search asks of a device. Between the two, tests put a layer of faults.
+pub(super) trait Dispatch: Send {
     /// The most nonces in one dispatch.
-    pub(super) largest_dispatch: u64,
-    widest: u32,
-    gpu: wgpu::Device,
-    queue: wgpu::Queue,
-    pipeline: wgpu::ComputePipeline,
-    /// The first error that a callback was told of.
-    failure: Arc<Mutex<Option<String>>>,
+    fn largest(&self) -> u64;
+
+    /// Sends a dispatch on its way, in one of the slots. The slot is taken until [`Dispatch::wait`] gives its result.
+    fn submit(&mut self, slot: usize, request: &Request);
+
+    /// Waits for the dispatch in a slot, without spinning.
+    ///
+    /// # Errors
+    /// What the driver says of a device that fails, is lost, or hangs. No more is to be asked of it then.
+    fn wait(&mut self, slot: usize) -> Result<Found, String>;
 }
 
-/// Buffers for one dispatch at a time.
-pub(super) struct Slot {
-    params: wgpu::Buffer,
-    candidates: wgpu::Buffer,
-    /// Where the host reads the candidates.
-    staging: wgpu::Buffer,
-    bindings: wgpu::BindGroup,
-}
-
-/// One dispatch: nonces under a midstate.
+/// One dispatch: nonces under one version, or under as many as the shader takes at once.
 pub(super) struct Request<'a> {
     pub(super) schedule: &'a Schedule,
-    pub(super) rounds: &'a Rounds,
+    pub(super) versions: &'a [Rounds],
     pub(super) first: u32,
     pub(super) count: u32,
     /// The target's most significant word.
     pub(super) limit: u32,
 }
 
-/// What a dispatch found: the nonces, or that there were more than fit.
+/// What a dispatch found.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    Nonces(Vec<u32>),
+    /// Nonces, each with the index of its version.
+    Candidates(Vec<(u32, u32)>),
+    /// More than fit.
     TooMany,
 }
 
+/// A real device.
+pub(super) struct Device {
+    tuning: Tuning,
+    /// Workgroups in a dimension.
+    widest: u32,
+    gpu: wgpu::Device,
+    queue: wgpu::Queue,
+    /// For as many versions as an invocation takes.
+    several: wgpu::ComputePipeline,
+    /// For one version. Few works have any left over, so it is compiled when one does.
+    single: Option<wgpu::ComputePipeline>,
+    compile: Compile,
+    slots: Vec<Slot>,
+    /// The first error that a callback was told of.
+    failure: Arc<Mutex<Option<String>>>,
+}
+
+/// Buffers for one dispatch at a time.
+struct Slot {
+    params: wgpu::Buffer,
+    candidates: wgpu::Buffer,
+    /// Where the host reads the candidates.
+    staging: wgpu::Buffer,
+    bindings: wgpu::BindGroup,
+    flying: Option<wgpu::SubmissionIndex>,
+}
+
 impl Device {
-    pub(super) fn open(asked: Option<&str>) -> Result<Device, GpuError> {
-        let adapter = choose(asked)?;
-        let described = describe(&adapter);
-        let name = described.name;
-        let error = |what: String| GpuError::Device { adapter: name.clone(), what };
-        if let Some(why) = described.unusable {
-            return Err(error(why));
+    /// Opens a device and compiles its shaders.
+    pub(super) fn open(
+        adapter: &Adapter,
+        handle: &wgpu::Adapter,
+        dialect: Dialect,
+        tuning: Tuning,
+        slots: usize,
+    ) -> Result<Device, GpuError> {
+        let error = |what: String| GpuError::Device { adapter: adapter.name.clone(), what };
+        if let Some(why) = &adapter.unusable {
+            return Err(error(why.clone()));
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("midstate"),
-            required_limits: wgpu::Limits { ..wgpu::Limits::downlevel_defaults() },
+            required_features: handle.features() & wgpu::Features::PIPELINE_CACHE,
+            required_limits: wgpu::Limits::downlevel_defaults(),
             ..wgpu::DeviceDescriptor::default()
         };
-        let (gpu, queue) = pollster::block_on(adapter.request_device(&descriptor)).map_err(|e| error(e.to_string()))?;
+        let (gpu, queue) = pollster::block_on(handle.request_device(&descriptor)).map_err(|e| error(e.to_string()))?;
 
         // Without handlers, wgpu ends the program where a driver fails.
         let failure = Arc::new(Mutex::new(None));
@@ -80,82 +112,14 @@ impl Device {
             note(&to, format!("device lost ({reason:?}): {message}"));
         });
 
-        let module = gpu.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("sha256d"),
-            source: wgpu::ShaderSource::Wgsl(source().into()),
-        });
-        let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("sha256d"),
-            layout: None,
-            module: &module,
-            entry_point: Some("search"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
-        });
+        let compile = Compile::new(&gpu, handle.get_info(), dialect, tuning);
+        let several = compile.pipeline(&gpu, tuning.versions);
+        let single = (tuning.versions == 1).then(|| several.clone());
         let widest = gpu.limits().max_compute_workgroups_per_dimension;
-        let largest_dispatch =
-            (u64::from(widest) * u64::from(widest) * u64::from(WORKGROUP_SIZE)).min(u64::from(u32::MAX));
-        let device = Device { name, largest_dispatch, widest, gpu, queue, pipeline, failure };
-        match device.check() {
-            Ok(()) => Ok(device),
-            Err(what) => Err(GpuError::Device { adapter: device.name, what }),
-        }
-    }
-
-    pub(super) fn slot(&self) -> Slot {
-        let buffer = |label, size, usage| {
-            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
-            self.gpu.create_buffer(&descriptor)
-        };
-        let params = buffer("params", PARAMS_SIZE, Usage::UNIFORM | Usage::COPY_DST);
-        let candidates = buffer("candidates", CANDIDATES_SIZE, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
-        let staging = buffer("staging", CANDIDATES_SIZE, Usage::MAP_READ | Usage::COPY_DST);
-        let bindings = self.gpu.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("sha256d"),
-            layout: &self.pipeline.get_bind_group_layout(0),
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: params.as_entire_binding() },
-                wgpu::BindGroupEntry { binding: 1, resource: candidates.as_entire_binding() },
-            ],
-        });
-        Slot { params, candidates, staging, bindings }
-    }
-
-    /// Sends a dispatch on its way. The slot is taken until [`Device::wait`] gives its result.
-    pub(super) fn submit(&self, slot: &Slot, request: &Request) -> wgpu::SubmissionIndex {
-        self.queue.write_buffer(&slot.params, 0, &request.to_bytes());
-        let mut encoder = self.gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
-        encoder.clear_buffer(&slot.candidates, 0, Some(4));
-        {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, &slot.bindings, &[]);
-            let groups = request.count.div_ceil(WORKGROUP_SIZE);
-            let rows = groups.div_ceil(self.widest).max(1);
-            pass.dispatch_workgroups(groups.div_ceil(rows), rows, 1);
-        }
-        encoder.copy_buffer_to_buffer(&slot.candidates, 0, &slot.staging, 0, CANDIDATES_SIZE);
-        let index = self.queue.submit([encoder.finish()]);
-        // What goes wrong with the mapping shows when its range is read.
-        slot.staging.slice(..).map_async(wgpu::MapMode::Read, |_| {});
-        index
-    }
-
-    /// Waits for a dispatch, without spinning.
-    pub(super) fn wait(&self, slot: &Slot, index: wgpu::SubmissionIndex) -> Result<Found, String> {
-        let poll = wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(HANG) };
-        self.gpu.poll(poll).map_err(|error| error.to_string())?;
-        self.check()?;
-        let found = {
-            let view = slot.staging.slice(..).get_mapped_range().map_err(|error| error.to_string())?;
-            let mut words = view.as_chunks::<4>().0.iter().map(|bytes| u32::from_ne_bytes(*bytes));
-            match words.next() {
-                Some(count) if count <= CAPACITY => Found::Nonces(words.take(count as usize).collect()),
-                _ => Found::TooMany,
-            }
-        };
-        slot.staging.unmap();
-        Ok(found)
+        let slots = (0..slots).map(|_| Slot::new(&gpu, &compile.bindings, tuning.versions)).collect();
+        let device = Device { tuning, widest, gpu, queue, several, single, compile, slots, failure };
+        device.check().map_err(error)?;
+        Ok(device)
     }
 
     fn check(&self) -> Result<(), String> {
@@ -164,18 +128,162 @@ impl Device {
             None => Ok(()),
         }
     }
+
+    /// Nonces of a workgroup.
+    fn nonces_of_group(&self) -> u32 {
+        self.tuning.workgroup * self.tuning.nonces
+    }
+}
+
+impl Dispatch for Device {
+    fn largest(&self) -> u64 {
+        let groups = u64::from(self.widest) * u64::from(self.widest);
+        // One row of workgroups less than all nonces, so that no index wraps.
+        let row = u64::from(self.widest) * u64::from(self.nonces_of_group());
+        (groups * u64::from(self.nonces_of_group())).min(u64::from(u32::MAX) - row)
+    }
+
+    fn submit(&mut self, slot: usize, request: &Request) {
+        let pipeline = match request.versions {
+            [_] => self.single.get_or_insert_with(|| self.compile.pipeline(&self.gpu, 1)),
+            _ => &self.several,
+        };
+        let slot = &mut self.slots[slot];
+        self.queue.write_buffer(&slot.params, 0, &request.to_bytes());
+        let mut encoder = self.gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
+        encoder.clear_buffer(&slot.candidates, 0, Some(4));
+        {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(pipeline);
+            pass.set_bind_group(0, &slot.bindings, &[]);
+            let groups = request.count.div_ceil(self.tuning.workgroup * self.tuning.nonces);
+            let rows = groups.div_ceil(self.widest).max(1);
+            pass.dispatch_workgroups(groups.div_ceil(rows), rows, 1);
+        }
+        encoder.copy_buffer_to_buffer(&slot.candidates, 0, &slot.staging, 0, CANDIDATES_SIZE);
+        slot.flying = Some(self.queue.submit([encoder.finish()]));
+        // What goes wrong with the mapping shows when its range is read.
+        slot.staging.slice(..).map_async(wgpu::MapMode::Read, |_| {});
+    }
+
+    fn wait(&mut self, slot: usize) -> Result<Found, String> {
+        let slot = &mut self.slots[slot];
+        let Some(index) = slot.flying.take() else { return Err("nothing was sent in this slot".to_owned()) };
+        let poll = wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(HANG) };
+        let polled = self.gpu.poll(poll);
+        let staging = slot.staging.clone();
+        self.check()?;
+        polled.map_err(|error| error.to_string())?;
+        let found = {
+            let view = staging.slice(..).get_mapped_range().map_err(|error| error.to_string())?;
+            let words: Vec<u32> = view.as_chunks::<4>().0.iter().map(|bytes| u32::from_ne_bytes(*bytes)).collect();
+            match words.as_slice() {
+                [count, _, found @ ..] if *count <= CAPACITY => {
+                    let found = found.as_chunks::<2>().0.iter().take(*count as usize);
+                    Found::Candidates(found.map(|[nonce, version]| (*nonce, *version)).collect())
+                }
+                _ => Found::TooMany,
+            }
+        };
+        staging.unmap();
+        Ok(found)
+    }
+}
+
+impl Slot {
+    fn new(gpu: &wgpu::Device, layout: &wgpu::BindGroupLayout, versions: u32) -> Slot {
+        let buffer = |label, size, usage| {
+            let descriptor = wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false };
+            gpu.create_buffer(&descriptor)
+        };
+        let params_size = 4 * (VERSION_WORDS * versions as usize + REST_WORDS) as u64;
+        let params = buffer("params", params_size, Usage::UNIFORM | Usage::COPY_DST);
+        let candidates = buffer("candidates", CANDIDATES_SIZE, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
+        let staging = buffer("staging", CANDIDATES_SIZE, Usage::MAP_READ | Usage::COPY_DST);
+        let bindings = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("sha256d"),
+            layout,
+            entries: &[
+                wgpu::BindGroupEntry { binding: 0, resource: params.as_entire_binding() },
+                wgpu::BindGroupEntry { binding: 1, resource: candidates.as_entire_binding() },
+            ],
+        });
+        Slot { params, candidates, staging, bindings, flying: None }
+    }
+}
+
+/// The same for all shaders, so that a slot serves each of them.
+fn bind_group_layout(gpu: &wgpu::Device) -> wgpu::BindGroupLayout {
+    let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    };
+    gpu.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+        label: Some("sha256d"),
+        entries: &[
+            entry(0, wgpu::BufferBindingType::Uniform),
+            entry(1, wgpu::BufferBindingType::Storage { read_only: false }),
+        ],
+    })
+}
+
+/// What compiling takes.
+struct Compile {
+    adapter: wgpu::AdapterInfo,
+    dialect: Dialect,
+    tuning: Tuning,
+    bindings: wgpu::BindGroupLayout,
+    layout: wgpu::PipelineLayout,
+}
+
+impl Compile {
+    fn new(gpu: &wgpu::Device, adapter: wgpu::AdapterInfo, dialect: Dialect, tuning: Tuning) -> Compile {
+        let bindings = bind_group_layout(gpu);
+        let layout = gpu.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some("sha256d"),
+            bind_group_layouts: &[Some(&bindings)],
+            immediate_size: 0,
+        });
+        Compile { adapter, dialect, tuning, bindings, layout }
+    }
+
+    /// The shader for so many versions.
+    fn pipeline(&self, gpu: &wgpu::Device, versions: u32) -> wgpu::ComputePipeline {
+        let Compile { dialect, tuning: Tuning { workgroup, nonces, .. }, .. } = *self;
+        let source = Form { dialect, workgroup, versions, nonces }.source();
+        let descriptor =
+            wgpu::ShaderModuleDescriptor { label: Some("sha256d"), source: wgpu::ShaderSource::Wgsl(source.into()) };
+        // SAFETY: without its checks a shader must not index out of bounds, loop for ever or divide by zero. This one
+        // indexes by constants, which naga checks at compile time, and once by `place`, below CAPACITY by the `if` around
+        // it, in a buffer that has that much room; it loops a constant number of times; it divides nothing. A test of
+        // `shader` sees to it that this stays so.
+        let module = unsafe { gpu.create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked()) };
+        let cache = cache::Pipelines::open(gpu, &self.adapter);
+        let pipeline = gpu.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("sha256d"),
+            layout: Some(&self.layout),
+            module: &module,
+            entry_point: Some("search"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: cache.get(),
+        });
+        cache.save();
+        pipeline
+    }
 }
 
 impl Request<'_> {
     /// The shader's `Params`.
     fn to_bytes(&self) -> Vec<u8> {
-        let Rounds { midstate, after_round_2, round_3_a, round_3_e } = *self.rounds;
+        let version = |rounds: &Rounds| {
+            let Rounds { midstate, after_round_2, round_3_a, round_3_e } = *rounds;
+            midstate.into_iter().chain(after_round_2).chain([round_3_a, round_3_e, 0, 0])
+        };
         let Schedule { w16, w17, w18_base, w19_base, w31_base, w32_base, .. } = *self.schedule;
-        let rest = [
-            round_3_a, round_3_e, w16, w17, w18_base, w19_base, w31_base, w32_base, self.first, self.count, self.limit,
-            0,
-        ];
-        let words = midstate.into_iter().chain(after_round_2).chain(rest);
+        let words = [w16, w17, w18_base, w19_base, w31_base, w32_base, self.first, self.count, self.limit, 0, 0, 0];
+        let words = self.versions.iter().flat_map(version).chain(words);
         words.flat_map(u32::to_ne_bytes).collect()
     }
 }

@@ -5,154 +5,233 @@ use std::fmt::Write;
 
 /// The readable part of the shader.
 const TEMPLATE: &str = include_str!("../../../shaders/sha256d.wgsl");
-/// Invocations in a workgroup: what all adapters allow.
-pub(super) const WORKGROUP_SIZE: u32 = 256;
 /// How many candidates of a dispatch are kept. More are counted, and searched for again.
 pub(super) const CAPACITY: u32 = 1023;
 
-/// The whole shader, in WGSL.
-pub fn source() -> String {
-    TEMPLATE
-        .replace("//SEARCH\n", &search_body())
-        .replace("WORKGROUP_SIZE", &WORKGROUP_SIZE.to_string())
-        .replace("CAPACITY", &CAPACITY.to_string())
+/// Which shader to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// For which compiler.
+    pub dialect: Dialect,
+    /// Invocations in a workgroup.
+    pub workgroup: u32,
+    /// How many versions of a header an invocation hashes: they share the first hash's schedule.
+    pub versions: u32,
+    /// How many nonces an invocation hashes, one after the other.
+    pub nonces: u32,
 }
 
-/// A function's body as it is written.
-struct Body {
-    text: String,
+/// How two functions are written, so that a driver's compiler finds its instructions for them. All mean the same.
+///
+/// `scripts/shader-isa` counts what comes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// As they usually are: what compilers based on LLVM, and NVIDIA's, look for.
+    Usual,
+    /// For RADV. It rotates in one instruction only where it cannot know by how much: by known amounts it has folded
+    /// `32 - n` before it looks for that. And it does not look for a choice of bits by a variable; of its ways to
+    /// write one this is the shortest.
+    Radv,
+}
+
+impl Dialect {
+    /// The one for a driver, by its name.
+    pub(super) fn of(driver: &str) -> Dialect {
+        if driver.starts_with("radv") { Dialect::Radv } else { Dialect::Usual }
+    }
+}
+
+impl Form {
+    /// The whole shader, in WGSL.
+    pub fn source(self) -> String {
+        let (rotate_by, choice) = match self.dialect {
+            Dialect::Usual => ("n", "z ^ (x & (y ^ z))"),
+            Dialect::Radv => ("n ^ params.zero", "(x & y) | (~x & z)"),
+        };
+        TEMPLATE
+            .replace("= ROTATE_BY;", &format!("= {rotate_by};"))
+            .replace("return CHOICE;", &format!("return {choice};"))
+            .replace("//HASHES\n", &self.hashes())
+            .replace("//NONCES\n", &self.nonces())
+            .replace("WORKGROUP", &self.workgroup.to_string())
+            .replace("VERSIONS", &self.versions.to_string())
+            .replace("CAPACITY", &CAPACITY.to_string())
+    }
+
+    /// The nonces of an invocation. Neighbours have neighbouring ones, each time.
+    fn nonces(self) -> String {
+        if self.nonces == 1 {
+            return "    if (index < params.count) {\n        hash(params.first + index);\n    }\n".to_owned();
+        }
+        format!(
+            "    let all = groups.x * groups.y * WORKGROUPu;
+    for (var i = 0u; i < {}u; i++) {{
+        let place = index + i * all;
+        if (place < params.count) {{
+            hash(params.first + place);
+        }}
+    }}
+",
+            self.nonces
+        )
+    }
+
+    /// The first hashes side by side, as they share their schedule; then one second hash after the other.
+    fn hashes(self) -> String {
+        let mut text = String::new();
+        let mut firsts: Vec<Hash> = (0..self.versions).map(Hash::first).collect();
+        let rounds = |text: &mut String, firsts: &mut [Hash], t: usize, kw: &str| {
+            for first in firsts {
+                first.round(text, t, kw);
+            }
+        };
+
+        // The header's second block, from round 4 on.
+        rounds(&mut text, &mut firsts, 4, &format!("{}u", K[4].wrapping_add(PADDING)));
+        for (t, k) in K.iter().enumerate().take(15).skip(5) {
+            rounds(&mut text, &mut firsts, t, &format!("{k}u"));
+        }
+        rounds(&mut text, &mut firsts, 15, &format!("{}u", K[15].wrapping_add(HEADER_BITS)));
+        for (t, k) in K.iter().enumerate().skip(16) {
+            let_(&mut text, &format!("w{t}"), &first_word(t));
+            rounds(&mut text, &mut firsts, t, &format!("{k}u + w{t}"));
+        }
+        for first in firsts {
+            first.second(&mut text);
+        }
+        text
+    }
+}
+
+/// Schedule word `t` of the first hash, without the terms that are zero.
+fn first_word(t: usize) -> String {
+    match t {
+        16 | 17 => format!("params.w{t}"),
+        18 => "params.w18_base + small_sigma0(nonce)".to_owned(),
+        19 => "params.w19_base + nonce".to_owned(),
+        20 => format!("small_sigma1(w18) + {PADDING}u"),
+        21 => "small_sigma1(w19)".to_owned(),
+        22 => format!("small_sigma1(w20) + {HEADER_BITS}u"),
+        23..=29 => format!("small_sigma1(w{}) + w{}", t - 2, t - 7),
+        30 => format!("small_sigma1(w28) + w23 + small_sigma0({HEADER_BITS}u)"),
+        31 | 32 => format!("small_sigma1(w{}) + w{} + params.w{t}_base", t - 2, t - 7),
+        _ => next_word("w", t),
+    }
+}
+
+/// Schedule word `t` of a second hash, without the terms that are zero; its first eight words are the digest.
+fn second_word(d: &str, w: &str, t: usize) -> String {
+    match t {
+        16 => format!("small_sigma0({d}1) + {d}0"),
+        17 => format!("small_sigma1({DIGEST_BITS}u) + small_sigma0({d}2) + {d}1"),
+        18..=21 => format!("small_sigma1({w}{}) + small_sigma0({d}{}) + {d}{}", t - 2, t - 15, t - 16),
+        22 => format!("small_sigma1({w}20) + {DIGEST_BITS}u + small_sigma0({d}7) + {d}6"),
+        23 => format!("small_sigma1({w}21) + {w}16 + small_sigma0({PADDING}u) + {d}7"),
+        24 => format!("small_sigma1({w}22) + {w}17 + {PADDING}u"),
+        25..=29 => format!("small_sigma1({w}{}) + {w}{}", t - 2, t - 7),
+        30 => format!("small_sigma1({w}28) + {w}23 + small_sigma0({DIGEST_BITS}u)"),
+        31 => format!("small_sigma1({w}29) + {w}24 + small_sigma0({w}16) + {DIGEST_BITS}u"),
+        _ => next_word(w, t),
+    }
+}
+
+/// The general schedule word `t`.
+fn next_word(w: &str, t: usize) -> String {
+    format!("small_sigma1({w}{}) + {w}{} + small_sigma0({w}{}) + {w}{}", t - 2, t - 7, t - 15, t - 16)
+}
+
+fn let_(text: &mut String, name: &str, value: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "    let {name} = {value};");
+}
+
+/// One hash under one version, as it is written.
+struct Hash {
+    version: u32,
     /// The names of the eight variables, a to h.
     state: [String; 8],
-    /// Which of the two hashes is written: names must not clash.
-    hash: u32,
+    /// What its names begin with, so that they do not clash.
+    prefix: String,
 }
 
-impl Body {
-    fn let_(&mut self, name: &str, value: &str) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "    let {name} = {value};");
+impl Hash {
+    /// The first hash, after round 3.
+    fn first(version: u32) -> Hash {
+        let own = format!("params.versions[{version}]");
+        let after = |i: usize| format!("{own}.after_round_2[{}].{}", i / 4, ["x", "y", "z", "w"][i % 4]);
+        let [a, e] = ["a", "e"].map(|variable| format!("({own}.round_3_{variable} + nonce)"));
+        let state = [a, after(0), after(1), after(2), e, after(4), after(5), after(6)];
+        Hash { version, state, prefix: format!("v{version}_") }
     }
 
     /// One round, with `kw` = round constant + schedule word.
-    fn round(&mut self, t: usize, kw: &str) {
+    fn round(&mut self, text: &mut String, t: usize, kw: &str) {
         let [a, b, c, d, e, f, g, h] = self.state.clone();
-        let (t1, new_a, new_e) =
-            (format!("t{}_{t}", self.hash), format!("a{}_{t}", self.hash), format!("e{}_{t}", self.hash));
-        self.let_(&t1, &format!("{h} + big_sigma1({e}) + ch({e}, {f}, {g}) + ({kw})"));
-        self.let_(&new_e, &format!("{d} + {t1}"));
-        self.let_(&new_a, &format!("{t1} + big_sigma0({a}) + maj({a}, {b}, {c})"));
+        let [t1, new_a, new_e] = ["t", "a", "e"].map(|variable| format!("{}{variable}{t}", self.prefix));
+        let_(text, &t1, &format!("{h} + big_sigma1({e}) + ch({e}, {f}, {g}) + ({kw})"));
+        let_(text, &new_e, &format!("{d} + {t1}"));
+        // The two ways take turns, from round 4 of a first hash and round 1 of a second on: each begins with the way that takes
+        // b and c together, as they are known there.
+        let turn = t + usize::from(self.prefix.starts_with('v'));
+        let maj = if turn % 2 == 1 { "maj_next" } else { "maj" };
+        let_(text, &new_a, &format!("{t1} + big_sigma0({a}) + {maj}({a}, {b}, {c})"));
         self.state = [new_a, a, b, c, new_e, e, f, g];
     }
 
-    /// The general schedule word `t`, and its round.
-    fn scheduled_round(&mut self, t: usize) {
-        let w = |i: usize| format!("w{}_{i}", self.hash);
-        let value = format!("small_sigma1({}) + {} + small_sigma0({}) + {}", w(t - 2), w(t - 7), w(t - 15), w(t - 16));
-        let name = w(t);
-        self.let_(&name, &value);
-        self.round(t, &format!("{}u + {name}", K[t]));
-    }
-
-    /// Words 16 to 31, each given without the terms that are zero, and their rounds.
-    fn first_words(&mut self, words: &[String; 16]) {
-        for (i, value) in words.iter().enumerate() {
-            let name = format!("w{}_{}", self.hash, 16 + i);
-            self.let_(&name, value);
-            self.round(16 + i, &format!("{}u + {name}", K[16 + i]));
+    /// The hash of this hash: its last word, reported.
+    fn second(self, text: &mut String) {
+        let Hash { version, state: first, .. } = self;
+        // The digest is the second hash's message.
+        let d = format!("d{version}_");
+        for (i, word) in first.iter().enumerate() {
+            let start = format!("params.versions[{version}].midstate[{}].{}", i / 4, ["x", "y", "z", "w"][i % 4]);
+            let_(text, &format!("{d}{i}"), &format!("{word} + {start}"));
         }
+        // Round 0 works on constants alone, but for its word.
+        let mut state = round(IV, K[0]).map(|word| format!("{word}u"));
+        for i in [0, 4] {
+            state[i] = format!("({} + {d}0)", state[i]);
+        }
+        let mut hash = Hash { version, state, prefix: format!("s{version}_") };
+        for (t, k) in K.iter().enumerate().take(8).skip(1) {
+            hash.round(text, t, &format!("{k}u + {d}{t}"));
+        }
+        hash.round(text, 8, &format!("{}u", K[8].wrapping_add(PADDING)));
+        for (t, k) in K.iter().enumerate().take(15).skip(9) {
+            hash.round(text, t, &format!("{k}u"));
+        }
+        hash.round(text, 15, &format!("{}u", K[15].wrapping_add(DIGEST_BITS)));
+        // The last word of the digest is e after round 60.
+        let w = format!("s{version}_w");
+        for (t, k) in K.iter().enumerate().take(61).skip(16) {
+            let_(text, &format!("{w}{t}"), &second_word(&d, &w, t));
+            hash.round(text, t, &format!("{k}u + {w}{t}"));
+        }
+        let _ = writeln!(text, "    report(number, {version}u, {} + {}u);", hash.state[4], IV[7]);
     }
 }
 
-fn search_body() -> String {
-    let param = |field: &str| format!("params.{field}");
-    let after = |i: usize| format!("params.after_round_2[{}].{}", i / 4, ["x", "y", "z", "w"][i % 4]);
-    let mut body = Body {
-        text: String::new(),
-        state: [
-            format!("({} + nonce)", param("round_3_a")),
-            after(0),
-            after(1),
-            after(2),
-            format!("({} + nonce)", param("round_3_e")),
-            after(4),
-            after(5),
-            after(6),
-        ],
-        hash: 1,
-    };
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    // The header's second block, from round 4 on.
-    body.round(4, &format!("{}u", K[4].wrapping_add(PADDING)));
-    for (t, k) in K.iter().enumerate().take(15).skip(5) {
-        body.round(t, &format!("{k}u"));
+    /// That the shader's checks may be left out rests on this: see where the module is created.
+    #[test]
+    fn nothing_is_indexed_but_by_constants_and_in_one_place() {
+        for (versions, nonces) in [(1, 1), (4, 1), (2, 8)] {
+            for dialect in [Dialect::Usual, Dialect::Radv] {
+                let source = Form { dialect, workgroup: 64, versions, nonces }.source();
+                let code: String = source.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+                let indices = code.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+                for index in indices {
+                    let known = index.parse::<u32>().is_ok_and(|index| index < versions.max(2));
+                    assert!(known || index == "place", "{index}");
+                }
+                assert!(code.contains("if (place < 1023u) {            candidates.found[place]"));
+                assert_eq!(code.matches("for (").count(), usize::from(nonces > 1));
+                assert!(!code.contains("while") && !code.contains("loop"));
+                assert!(!code.contains(" / ") && !code.contains(" % "));
+            }
+        }
     }
-    body.round(15, &format!("{}u", K[15].wrapping_add(HEADER_BITS)));
-    body.first_words(&[
-        param("w16"),
-        param("w17"),
-        "params.w18_base + small_sigma0(nonce)".to_owned(),
-        "params.w19_base + nonce".to_owned(),
-        format!("small_sigma1(w1_18) + {PADDING}u"),
-        "small_sigma1(w1_19)".to_owned(),
-        format!("small_sigma1(w1_20) + {HEADER_BITS}u"),
-        "small_sigma1(w1_21) + w1_16".to_owned(),
-        "small_sigma1(w1_22) + w1_17".to_owned(),
-        "small_sigma1(w1_23) + w1_18".to_owned(),
-        "small_sigma1(w1_24) + w1_19".to_owned(),
-        "small_sigma1(w1_25) + w1_20".to_owned(),
-        "small_sigma1(w1_26) + w1_21".to_owned(),
-        "small_sigma1(w1_27) + w1_22".to_owned(),
-        format!("small_sigma1(w1_28) + w1_23 + small_sigma0({HEADER_BITS}u)"),
-        "small_sigma1(w1_29) + w1_24 + params.w31_base".to_owned(),
-    ]);
-    body.let_("w1_32", "small_sigma1(w1_30) + w1_25 + params.w32_base");
-    body.round(32, &format!("{}u + w1_32", K[32]));
-    for t in 33..64 {
-        body.scheduled_round(t);
-    }
-
-    // The digest is the second hash's message.
-    for i in 0..8 {
-        let word = body.state[i].clone();
-        body.let_(&format!("d{i}"), &format!("{word} + params.midstate[{}].{}", i / 4, ["x", "y", "z", "w"][i % 4]));
-    }
-    // Round 0 works on constants alone, but for its word.
-    body.hash = 2;
-    body.state = round(IV, K[0]).map(|word| format!("{word}u"));
-    for i in [0, 4] {
-        body.state[i] = format!("({} + d0)", body.state[i]);
-    }
-    for (t, k) in K.iter().enumerate().take(8).skip(1) {
-        body.round(t, &format!("{k}u + d{t}"));
-    }
-    body.round(8, &format!("{}u", K[8].wrapping_add(PADDING)));
-    for (t, k) in K.iter().enumerate().take(15).skip(9) {
-        body.round(t, &format!("{k}u"));
-    }
-    body.round(15, &format!("{}u", K[15].wrapping_add(DIGEST_BITS)));
-    body.first_words(&[
-        "small_sigma0(d1) + d0".to_owned(),
-        format!("small_sigma1({DIGEST_BITS}u) + small_sigma0(d2) + d1"),
-        "small_sigma1(w2_16) + small_sigma0(d3) + d2".to_owned(),
-        "small_sigma1(w2_17) + small_sigma0(d4) + d3".to_owned(),
-        "small_sigma1(w2_18) + small_sigma0(d5) + d4".to_owned(),
-        "small_sigma1(w2_19) + small_sigma0(d6) + d5".to_owned(),
-        format!("small_sigma1(w2_20) + {DIGEST_BITS}u + small_sigma0(d7) + d6"),
-        format!("small_sigma1(w2_21) + w2_16 + small_sigma0({PADDING}u) + d7"),
-        format!("small_sigma1(w2_22) + w2_17 + {PADDING}u"),
-        "small_sigma1(w2_23) + w2_18".to_owned(),
-        "small_sigma1(w2_24) + w2_19".to_owned(),
-        "small_sigma1(w2_25) + w2_20".to_owned(),
-        "small_sigma1(w2_26) + w2_21".to_owned(),
-        "small_sigma1(w2_27) + w2_22".to_owned(),
-        format!("small_sigma1(w2_28) + w2_23 + small_sigma0({DIGEST_BITS}u)"),
-        format!("small_sigma1(w2_29) + w2_24 + small_sigma0(w2_16) + {DIGEST_BITS}u"),
-    ]);
-    // The last word of the digest is e after round 60.
-    for t in 32..61 {
-        body.scheduled_round(t);
-    }
-    let e = body.state[4].clone();
-    let _ = writeln!(body.text, "    return {e} + {}u;", IV[7]);
-    body.text
 }
