@@ -1,4 +1,5 @@
-//! Two promises of 50 ms, measured: a new tip reaches every thread of the CPU backend, and a cancelled search returns.
+//! Two promises of 50 ms, measured: a new tip reaches every thread of the CPU backend, and a cancelled search returns. And what
+//! it costs to be given new work twenty times a second.
 //!
 //! Not criterion's business, since the worst case counts. `cargo bench` measures 100 times; `cargo test`, which runs
 //! benches too, three times.
@@ -25,7 +26,8 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 fn main() {
-    let rounds = if std::env::args().any(|argument| argument == "--bench") { 100 } else { 3 };
+    let bench = std::env::args().any(|argument| argument == "--bench");
+    let rounds = if bench { 100 } else { 3 };
     println!("{:<42} {:>9} {:>9}   of {rounds}", "", "median", "worst");
     let threads = usable_threads();
     say(&format!("tip to search, cpu/{} x {threads}", fastest_cpu().identity().kernel), new_tips(threads, rounds));
@@ -33,6 +35,37 @@ fn main() {
         let times = (0..rounds).map(|round| cancel(backend.as_mut(), round)).collect();
         say(&format!("cancel to return, {}", backend.identity()), times);
     }
+    let (turns, turn) = if bench { (5, Duration::from_secs(1)) } else { (1, Duration::from_millis(100)) };
+    for backend in usable_backends() {
+        switching(backend, turns, turn);
+    }
+}
+
+/// How often work is replaced, where it is.
+const SWITCH_EVERY: Duration = Duration::from_millis(50);
+
+/// Hashes with new work twenty times a second, against those with one work for the whole time, in turns.
+fn switching(backend: Box<dyn Backend>, turns: usize, turn: Duration) {
+    let name = backend.identity().to_string();
+    let engine = Engine::start(vec![backend], |_| {}).expect("a thread for the engine");
+    let replace = || engine.set_source(Box::new(std::iter::repeat_with(|| (work(1 << 32), ()))));
+    let hashes = || engine.stats()[0].hashes;
+    let rate = |every: Duration| {
+        // The hashes of a slice are counted at its end; replacing the work ends it.
+        replace();
+        let (started, before) = (Instant::now(), hashes());
+        while started.elapsed() < turn {
+            sleep(every);
+            replace();
+        }
+        sleep(Duration::from_millis(60));
+        let time = started.elapsed();
+        (hashes() - before) as f64 / time.as_secs_f64()
+    };
+    rate(turn);
+    let mut ratios: Vec<f64> = (0..turns).map(|_| rate(SWITCH_EVERY) / rate(turn)).collect();
+    ratios.sort_unstable_by(f64::total_cmp);
+    println!("hashes at 20 jobs a second to those at one, {name}: {:.1} %", 100.0 * ratios[turns / 2]);
 }
 
 fn say(what: &str, mut times: Vec<Duration>) {

@@ -177,7 +177,7 @@ fn devices_lists_what_searches_here_and_why_the_rest_cannot() {
     assert_eq!(listing["arch"], std::env::consts::ARCH);
     let devices = listing["devices"].as_array().unwrap();
     for device in devices {
-        let fields = "backend chosen details device hashes_per_second hashes_per_second_single kernel reason threads usable \
+        let fields = "backend chosen details device driver hashes_per_second hashes_per_second_single kernel pci reason threads usable \
                       versions";
         assert_eq!(keys(device).join(" "), fields);
         let measured = device["backend"] == "cpu" && device["usable"] == true;
@@ -215,7 +215,7 @@ fn bench_measures_beside_the_yardstick() {
     assert_eq!((&sha2["backend"], &sha2["versions"], &cpu[0]["versions"]), (&json!("sha2"), &json!(1), &json!(1)));
     assert_eq!(sha2["ratio_to_sha2"], 1.0);
     for row in [sha2].into_iter().chain(cpu) {
-        let fields = "backend device hashes hashes_per_second kernel last_to_first ratio_to_sha2 seconds threads verified versions";
+        let fields = "backend device hashes hashes_per_joule hashes_per_second kernel last_to_first ratio_to_sha2 seconds threads verified versions";
         assert_eq!(keys(row).join(" "), fields);
         assert_eq!(row["verified"], true);
         let number = |field: &str| row[field].as_f64().unwrap();

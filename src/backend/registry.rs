@@ -207,7 +207,11 @@ pub struct Device {
     pub measured: Option<Measured>,
     /// Whether it is what its backend takes if nothing is asked for.
     pub chosen: bool,
-    /// Facts for people: limits, drivers.
+    /// The driver's name and version, of a GPU.
+    pub driver: String,
+    /// Where on the PCI bus it is, of a GPU, such as `0000:01:00.0`; empty where that is not known.
+    pub pci: String,
+    /// Facts for people.
     pub details: String,
     /// Why it cannot be used, if it cannot.
     pub unusable: Option<String>,
@@ -223,6 +227,8 @@ pub fn devices() -> Vec<Device> {
         threads,
         measured: None,
         chosen: true,
+        driver: String::new(),
+        pci: String::new(),
         details: "one hash at a time; the judge of all others".to_owned(),
         unusable: None,
     }];
@@ -236,6 +242,8 @@ pub fn devices() -> Vec<Device> {
                 threads,
                 measured: place.map(|place| measured[place].clone()),
                 chosen: place == Some(0),
+                driver: String::new(),
+                pci: String::new(),
                 details: String::new(),
                 unusable: detected.err().map(str::to_owned),
             });
@@ -261,6 +269,8 @@ fn gpu_devices() -> Vec<Device> {
             measured: None,
             chosen: adapter.unusable.is_none() && (!adapter.software || !hardware && index == 0),
             details: adapter.details(),
+            driver: adapter.driver,
+            pci: adapter.pci,
             unusable: adapter.unusable,
         })
         .collect()
@@ -277,6 +287,8 @@ fn no_gpu(why: &str) -> Device {
         threads: 0,
         measured: None,
         chosen: false,
+        driver: String::new(),
+        pci: String::new(),
         details: String::new(),
         unusable: Some(why.to_owned()),
     }

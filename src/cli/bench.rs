@@ -5,6 +5,8 @@
 
 use super::CliError;
 use super::backends::BackendArgs;
+use super::power;
+use super::report::hashrate;
 use midstate::backend::{self, Backend, Cancel, Identity, Kind, OpenError, SearchError, Selection, devices};
 use midstate::engine::search_once;
 use midstate::sha256::Header;
@@ -32,12 +34,15 @@ const ROUND: Duration = Duration::from_millis(250);
 Examples:
   midstate bench                                  everything that is usable here
   midstate bench --backend cpu --kernel avx2 --threads 1 --seconds 10
+  midstate bench --backend gpu --report           a table to paste where others can compare
   midstate bench --json | jq '.results[] | {kernel, hashes_per_second}'
 
 Every round searches around the nonce of a real block; a missed or invented nonce, or a wrong count of hashes, makes the
 exit code 1. With --json, one object: {\"results\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"versions\",\"hashes\",
-\"seconds\",\"hashes_per_second\",\"last_to_first\",\"ratio_to_sha2\",\"verified\"}]}. `versions` is how many versions of a header share
-a schedule; `last_to_first` compares the last quarter of the time with the first: below 1 the machine has slowed down.")]
+\"seconds\",\"hashes_per_second\",\"last_to_first\",\"ratio_to_sha2\",
+\"hashes_per_joule\",\"verified\"}]}. `versions` is how many versions of a header share
+a schedule; `last_to_first` compares the last quarter of the time with the first: below 1 the machine has slowed down.
+`hashes_per_joule` is null where the device's power cannot be read.")]
 pub(super) struct Args {
     #[command(flatten)]
     backends: BackendArgs,
@@ -47,6 +52,9 @@ pub(super) struct Args {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    /// Print a table in Markdown, with what others need to know of this machine
+    #[arg(long, conflicts_with = "json")]
+    report: bool,
 }
 
 fn parse_seconds(text: &str) -> Result<f64, BenchError> {
@@ -79,12 +87,18 @@ struct Row {
     hashes_per_second: f64,
     last_to_first: f64,
     ratio_to_sha2: f64,
+    hashes_per_joule: Option<f64>,
     verified: bool,
+    #[serde(skip)]
+    driver: String,
 }
 
 /// Something to measure, and what was measured so far.
 struct Contestant {
     identity: Identity,
+    /// Of a GPU: its driver, and where it is.
+    driver: String,
+    pci: String,
     threads: usize,
     /// How many versions are searched at once.
     versions: usize,
@@ -96,6 +110,9 @@ struct Contestant {
     time: Duration,
     /// Hashes a second, round by round.
     rates: Vec<f64>,
+    /// What it drew in the rounds in which that could be read, in joules, and the hashes of those.
+    energy: f64,
+    hashes_of_energy: u64,
     verified: bool,
 }
 
@@ -141,10 +158,16 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         hashes_per_second: rate(contestant),
         last_to_first: last_to_first(&contestant.rates),
         ratio_to_sha2: rate(contestant) / yardstick,
+        hashes_per_joule: (contestant.energy > 0.0).then(|| contestant.hashes_of_energy as f64 / contestant.energy),
         verified: contestant.verified,
+        driver: contestant.driver.clone(),
     };
     let report = Report { results: contestants.iter().map(row).collect() };
-    print(&report, args.json)?;
+    match (args.json, args.report) {
+        (true, _) => print_json(&report)?,
+        (_, true) => print_markdown(&report)?,
+        _ => print(&report)?,
+    }
     match contestants.iter().find(|contestant| !contestant.verified) {
         Some(wrong) => Err(BenchError::Wrong(wrong.identity.to_string()).into()),
         None => Ok(()),
@@ -154,10 +177,11 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 /// What was asked for, or everything usable; the yardstick first.
 fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
     args.check()?;
+    let all = devices();
     let selections: Vec<Selection> = if args.backends.is_empty() && args.kernel.is_none() {
         // A kernel is listed once for each kind of cores, and opened once on all of them; adapters are opened together.
         let mut seen = HashSet::new();
-        let usable = devices().into_iter().filter(|device| device.unusable.is_none());
+        let usable = all.iter().filter(|device| device.unusable.is_none());
         let names = usable.map(|device| (device.identity.backend, device.identity.kernel));
         let of_device = |(backend, kernel): (&'static str, &'static str)| {
             let kind: Kind = backend.parse()?;
@@ -188,9 +212,15 @@ fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
             // On one version too, as where a pool leaves none to roll.
             let mut forms = vec![1, best];
             forms.dedup();
+            let device = all.iter().find(|device| device.identity == identity && identity.backend == "gpu");
             for versions in forms {
                 let searcher = Searcher::Backends(Rc::clone(&together));
-                contestants.push(Contestant::new(identity.clone(), threads, versions, searcher));
+                let mut contestant = Contestant::new(identity.clone(), threads, versions, searcher);
+                if let Some(device) = device {
+                    contestant.driver.clone_from(&device.driver);
+                    contestant.pci.clone_from(&device.pci);
+                }
+                contestants.push(contestant);
             }
             opened = rest;
         }
@@ -202,6 +232,8 @@ impl Contestant {
     fn new(identity: Identity, threads: usize, versions: usize, searcher: Searcher) -> Contestant {
         Contestant {
             identity,
+            driver: String::new(),
+            pci: String::new(),
             threads,
             versions,
             searcher,
@@ -210,6 +242,8 @@ impl Contestant {
             hashes: 0,
             time: Duration::ZERO,
             rates: Vec::new(),
+            energy: 0.0,
+            hashes_of_energy: 0,
             verified: true,
         }
     }
@@ -225,9 +259,11 @@ impl Contestant {
         let versions = (0..self.versions as u32).map(|rolled| header.version() ^ rolled << 13);
         let work = Work::with_versions(header, versions, range, target);
 
+        let searcher = &mut self.searcher;
         let started = Instant::now();
-        let (nonces, hashes) = self.searcher.search(&work, self.threads)?;
+        let (searched, watts) = power::while_running(&self.pci, || searcher.search(&work, self.threads));
         let time = started.elapsed();
+        let (nonces, hashes) = searched?;
 
         self.verified &= nonces == [header.nonce()] && hashes == work.hashes();
         self.rounds += 1;
@@ -235,6 +271,10 @@ impl Contestant {
             self.hashes += hashes;
             self.time += time;
             self.rates.push(hashes as f64 / time.as_secs_f64());
+            if let Some(watts) = watts {
+                self.energy += watts * time.as_secs_f64();
+                self.hashes_of_energy += hashes;
+            }
         }
         let ideal = range.len() as f64 * ROUND.as_secs_f64() / time.as_secs_f64().max(1e-6);
         self.nonces = (ideal as u64).clamp(1 << 8, 1 << 32);
@@ -286,13 +326,37 @@ fn last_to_first(rates: &[f64]) -> f64 {
     median(&rates[rates.len() - quarter..]) / median(&rates[..quarter])
 }
 
-fn print(report: &Report, json: bool) -> Result<(), CliError> {
+fn print_json(report: &Report) -> Result<(), CliError> {
     let mut out = stdout().lock();
-    if json {
-        serde_json::to_writer(&mut out, report).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-        return Ok(());
+    serde_json::to_writer(&mut out, report).map_err(std::io::Error::from)?;
+    Ok(writeln!(out)?)
+}
+
+fn print_markdown(report: &Report) -> Result<(), CliError> {
+    let mut out = stdout().lock();
+    let (version, system, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+    writeln!(out, "midstate {version}, {system} on {arch}\n")?;
+    writeln!(
+        out,
+        "| device | driver | kernel | threads | versions | hashrate | to sha2 | hashes a joule | verified |"
+    )?;
+    writeln!(out, "|---|---|---|---:|---:|---:|---:|---:|---|")?;
+    for row in &report.results {
+        let device = if row.device.is_empty() { row.backend } else { &row.device };
+        let driver = if row.driver.is_empty() { "–" } else { &row.driver };
+        let joule = row.hashes_per_joule.map_or("–".to_owned(), |hashes| format!("{:.2} MH/J", hashes / 1e6));
+        let (rate, verified) = (hashrate(row.hashes_per_second), if row.verified { "yes" } else { "NO" });
+        let Row { kernel, threads, versions, ratio_to_sha2, .. } = row;
+        writeln!(
+            out,
+            "| {device} | {driver} | {kernel} | {threads} | {versions} | {rate} | {ratio_to_sha2:.2} | {joule} | {verified} |"
+        )?;
     }
+    Ok(())
+}
+
+fn print(report: &Report) -> Result<(), CliError> {
+    let mut out = stdout().lock();
     writeln!(
         out,
         "{:<8} {:<10} {:>7} {:>8} {:>12} {:>9} {:>10}  verified",
@@ -306,7 +370,7 @@ fn print(report: &Report, json: bool) -> Result<(), CliError> {
             row.kernel,
             row.threads,
             row.versions,
-            super::report::hashrate(row.hashes_per_second),
+            hashrate(row.hashes_per_second),
             row.ratio_to_sha2,
             row.last_to_first,
             if row.verified { "yes" } else { "NO" },

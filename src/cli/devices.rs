@@ -21,7 +21,7 @@ Examples:
   midstate devices --dump-shader > sha256d.wgsl
 
 With --json, one object: {\"arch\",\"instruction_sets\",\"devices\":[{\"backend\",\"kernel\",\"device\",\"threads\",\"usable\",
-\"reason\",\"details\",\"chosen\",\"hashes_per_second_single\",\"hashes_per_second\",\"versions\"}]}; `reason` says why a device is not
+\"reason\",\"details\",\"driver\",\"pci\",\"chosen\",\"hashes_per_second_single\",\"hashes_per_second\",\"versions\"}]}; `reason` says why a device is not
 usable, and is null where it is. The processor's kernels were measured for some milliseconds on one thread: on one version
 of a header, and on as many `versions` at once as suit them; the fastest is chosen.")]
 pub(super) struct Args {
@@ -61,6 +61,8 @@ struct Row {
     usable: bool,
     reason: Option<String>,
     details: String,
+    driver: String,
+    pci: String,
     chosen: bool,
     hashes_per_second_single: Option<f64>,
     hashes_per_second: Option<f64>,
@@ -77,6 +79,8 @@ impl From<Device> for Row {
             usable: device.unusable.is_none(),
             reason: device.unusable,
             details: device.details,
+            driver: device.driver,
+            pci: device.pci,
             chosen: device.chosen,
             hashes_per_second_single: device.measured.as_ref().map(|measured| measured.single),
             hashes_per_second: device.measured.as_ref().map(|measured| measured.best.1),

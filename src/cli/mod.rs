@@ -6,6 +6,7 @@ mod devices;
 #[cfg(feature = "local")]
 mod local;
 mod mine;
+mod power;
 mod report;
 mod search;
 

@@ -168,7 +168,8 @@ impl Hash {
     fn round(&mut self, text: &mut String, t: usize, kw: &str) {
         let [a, b, c, d, e, f, g, h] = self.state.clone();
         let [t1, new_a, new_e] = ["t", "a", "e"].map(|variable| format!("{}{variable}{t}", self.prefix));
-        let_(text, &t1, &format!("{h} + big_sigma1({e}) + ch({e}, {f}, {g}) + ({kw})"));
+        // Without brackets around the last two: versions that shared their sum would each have to add one more term.
+        let_(text, &t1, &format!("{h} + big_sigma1({e}) + ch({e}, {f}, {g}) + {kw}"));
         let_(text, &new_e, &format!("{d} + {t1}"));
         // The two ways take turns, from round 4 of a first hash and round 1 of a second on: each begins with the way that takes
         // b and c together, as they are known there.
