@@ -13,6 +13,8 @@ use wgpu::BufferUsages as Usage;
 const HANG: Duration = Duration::from_secs(20);
 /// Bytes of a dispatch's candidates: their count, padding, and room for nonces with their versions.
 const CANDIDATES_SIZE: u64 = 8 * (1 + CAPACITY as u64);
+/// Bytes of the two times, of a dispatch's begin and end, that follow the candidates.
+const TIMES_SIZE: u64 = 16;
 /// Words of a version and of everything else in the shader's `Params`.
 const VERSION_WORDS: usize = 20;
 const REST_WORDS: usize = 12;
@@ -25,11 +27,12 @@ pub(super) trait Dispatch: Send {
     /// Sends a dispatch on its way, in one of the slots. The slot is taken until [`Dispatch::wait`] gives its result.
     fn submit(&mut self, slot: usize, request: &Request);
 
-    /// Waits for the dispatch in a slot, without spinning.
+    /// Waits for the dispatch in a slot, without spinning. Gives what it found, and how long the device worked on it where the
+    /// device can tell.
     ///
     /// # Errors
     /// What the driver says of a device that fails, is lost, or hangs. No more is to be asked of it then.
-    fn wait(&mut self, slot: usize) -> Result<Found, String>;
+    fn wait(&mut self, slot: usize) -> Result<(Found, Option<Duration>), String>;
 }
 
 /// One dispatch: nonces under one version, or under as many as the shader takes at once.
@@ -49,6 +52,20 @@ pub(super) enum Found {
     Candidates(Vec<(u32, u32)>),
     /// More than fit.
     TooMany,
+}
+
+impl Found {
+    /// The shader's `Candidates`.
+    fn read(bytes: &[u8]) -> Found {
+        let words: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|bytes| u32::from_ne_bytes(*bytes)).collect();
+        match words.as_slice() {
+            [count, _, found @ ..] if *count <= CAPACITY => {
+                let found = found.as_chunks::<2>().0.iter().take(*count as usize);
+                Found::Candidates(found.map(|[nonce, version]| (*nonce, *version)).collect())
+            }
+            _ => Found::TooMany,
+        }
+    }
 }
 
 /// A real device.
@@ -72,9 +89,11 @@ pub(super) struct Device {
 struct Slot {
     params: wgpu::Buffer,
     candidates: wgpu::Buffer,
-    /// Where the host reads the candidates.
+    /// Where the host reads the candidates, and the times behind them.
     staging: wgpu::Buffer,
     bindings: wgpu::BindGroup,
+    /// Where the device has a clock: its readings, and a buffer that takes them.
+    clock: Option<(wgpu::QuerySet, wgpu::Buffer)>,
     flying: Option<wgpu::SubmissionIndex>,
 }
 
@@ -93,7 +112,7 @@ impl Device {
         }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("midstate"),
-            required_features: handle.features() & wgpu::Features::PIPELINE_CACHE,
+            required_features: handle.features() & (wgpu::Features::PIPELINE_CACHE | wgpu::Features::TIMESTAMP_QUERY),
             required_limits: wgpu::Limits::downlevel_defaults(),
             ..wgpu::DeviceDescriptor::default()
         };
@@ -129,6 +148,14 @@ impl Device {
         }
     }
 
+    /// The time between two readings of the device's clock. One that does not go forwards tells nothing; without a clock both
+    /// are zero.
+    fn time(&self, ticks: &[u64]) -> Option<Duration> {
+        let [begin, end] = ticks else { return None };
+        let ticks = end.checked_sub(*begin).filter(|ticks| *ticks > 0)?;
+        Some(Duration::from_nanos((ticks as f64 * f64::from(self.queue.get_timestamp_period())) as u64))
+    }
+
     /// Nonces of a workgroup.
     fn nonces_of_group(&self) -> u32 {
         self.tuning.workgroup * self.tuning.nonces
@@ -153,7 +180,12 @@ impl Dispatch for Device {
         let mut encoder = self.gpu.create_command_encoder(&wgpu::CommandEncoderDescriptor { label: None });
         encoder.clear_buffer(&slot.candidates, 0, Some(4));
         {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let timestamp_writes = slot.clock.as_ref().map(|(query_set, _)| wgpu::ComputePassTimestampWrites {
+                query_set,
+                beginning_of_pass_write_index: Some(0),
+                end_of_pass_write_index: Some(1),
+            });
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
             pass.set_pipeline(pipeline);
             pass.set_bind_group(0, &slot.bindings, &[]);
             let groups = request.count.div_ceil(self.tuning.workgroup * self.tuning.nonces);
@@ -161,32 +193,32 @@ impl Dispatch for Device {
             pass.dispatch_workgroups(groups.div_ceil(rows), rows, 1);
         }
         encoder.copy_buffer_to_buffer(&slot.candidates, 0, &slot.staging, 0, CANDIDATES_SIZE);
+        if let Some((set, buffer)) = &slot.clock {
+            encoder.resolve_query_set(set, 0..2, buffer, 0);
+            encoder.copy_buffer_to_buffer(buffer, 0, &slot.staging, CANDIDATES_SIZE, TIMES_SIZE);
+        }
         slot.flying = Some(self.queue.submit([encoder.finish()]));
         // What goes wrong with the mapping shows when its range is read.
         slot.staging.slice(..).map_async(wgpu::MapMode::Read, |_| {});
     }
 
-    fn wait(&mut self, slot: usize) -> Result<Found, String> {
-        let slot = &mut self.slots[slot];
-        let Some(index) = slot.flying.take() else { return Err("nothing was sent in this slot".to_owned()) };
+    fn wait(&mut self, slot: usize) -> Result<(Found, Option<Duration>), String> {
+        let Some(index) = self.slots[slot].flying.take() else {
+            return Err("nothing was sent in this slot".to_owned());
+        };
         let poll = wgpu::PollType::Wait { submission_index: Some(index), timeout: Some(HANG) };
         let polled = self.gpu.poll(poll);
-        let staging = slot.staging.clone();
         self.check()?;
         polled.map_err(|error| error.to_string())?;
-        let found = {
+        let staging = &self.slots[slot].staging;
+        let result = {
             let view = staging.slice(..).get_mapped_range().map_err(|error| error.to_string())?;
-            let words: Vec<u32> = view.as_chunks::<4>().0.iter().map(|bytes| u32::from_ne_bytes(*bytes)).collect();
-            match words.as_slice() {
-                [count, _, found @ ..] if *count <= CAPACITY => {
-                    let found = found.as_chunks::<2>().0.iter().take(*count as usize);
-                    Found::Candidates(found.map(|[nonce, version]| (*nonce, *version)).collect())
-                }
-                _ => Found::TooMany,
-            }
+            let (candidates, times) = view.split_at(CANDIDATES_SIZE as usize);
+            let ticks: Vec<u64> = times.as_chunks::<8>().0.iter().map(|bytes| u64::from_ne_bytes(*bytes)).collect();
+            (Found::read(candidates), self.time(&ticks))
         };
         staging.unmap();
-        Ok(found)
+        Ok(result)
     }
 }
 
@@ -199,7 +231,7 @@ impl Slot {
         let params_size = 4 * (VERSION_WORDS * versions as usize + REST_WORDS) as u64;
         let params = buffer("params", params_size, Usage::UNIFORM | Usage::COPY_DST);
         let candidates = buffer("candidates", CANDIDATES_SIZE, Usage::STORAGE | Usage::COPY_SRC | Usage::COPY_DST);
-        let staging = buffer("staging", CANDIDATES_SIZE, Usage::MAP_READ | Usage::COPY_DST);
+        let staging = buffer("staging", CANDIDATES_SIZE + TIMES_SIZE, Usage::MAP_READ | Usage::COPY_DST);
         let bindings = gpu.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("sha256d"),
             layout,
@@ -208,7 +240,11 @@ impl Slot {
                 wgpu::BindGroupEntry { binding: 1, resource: candidates.as_entire_binding() },
             ],
         });
-        Slot { params, candidates, staging, bindings, flying: None }
+        let clock = gpu.features().contains(wgpu::Features::TIMESTAMP_QUERY).then(|| {
+            let set = wgpu::QuerySetDescriptor { label: Some("times"), ty: wgpu::QueryType::Timestamp, count: 2 };
+            (gpu.create_query_set(&set), buffer("times", TIMES_SIZE, Usage::QUERY_RESOLVE | Usage::COPY_SRC))
+        });
+        Slot { params, candidates, staging, bindings, clock, flying: None }
     }
 }
 

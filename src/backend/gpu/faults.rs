@@ -80,8 +80,8 @@ impl Dispatch for Faulty {
         });
     }
 
-    fn wait(&mut self, slot: usize) -> Result<Found, String> {
-        self.slots[slot].take().expect("a slot is waited for once")
+    fn wait(&mut self, slot: usize) -> Result<(Found, Option<Duration>), String> {
+        Ok((self.slots[slot].take().expect("a slot is waited for once")?, None))
     }
 }
 

@@ -42,7 +42,7 @@ impl Known {
         let Known { schedule, versions, first, .. } = self;
         let request = Request { schedule, versions, first: *first, count: COUNT, limit: LIMIT };
         device.submit(0, &request);
-        let Found::Candidates(mut found) = device.wait(0)? else {
+        let (Found::Candidates(mut found), _) = device.wait(0)? else {
             return Err("a dispatch with a known answer overflowed".to_owned());
         };
         found.sort_unstable();

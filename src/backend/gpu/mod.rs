@@ -175,7 +175,8 @@ impl Gpu {
                 flying.push_back(flight);
             }
             let Some(flight) = flying.pop_front() else { break };
-            match device.wait(flight.slot)? {
+            let (outcome, time) = device.wait(flight.slot)?;
+            match outcome {
                 Found::Candidates(candidates) => {
                     task.report(&flight.versions, flight.range, &candidates, found)?;
                     hashes += flight.hashes();
@@ -184,7 +185,8 @@ impl Gpu {
             }
             free.push(flight.slot);
             let now = Instant::now();
-            self.hashes = next_size(flight.hashes(), now - last_end, self.dispatch);
+            // The device's own clock knows nothing of how late this thread was woken.
+            self.hashes = next_size(flight.hashes(), time.unwrap_or(now - last_end), self.dispatch);
             last_end = now;
         }
         for flight in overflowed {
@@ -270,7 +272,7 @@ fn search_again(
     let first = range.take_front(range.len() - second_half);
     for half in [first, range].into_iter().filter(|half| !half.is_empty()) {
         device.submit(0, &task.request(versions, half));
-        match device.wait(0)? {
+        match device.wait(0)?.0 {
             Found::Candidates(candidates) => task.report(versions, half, &candidates, found)?,
             Found::TooMany if range.len() <= 1 => return Err("a single nonce overflowed".to_owned()),
             Found::TooMany => search_again(device, task, versions, half, found)?,
