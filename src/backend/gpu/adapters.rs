@@ -1,5 +1,6 @@
 //! Which adapters there are, and choosing some.
 
+use super::tuning::Tuning;
 use thiserror::Error;
 
 /// An adapter, as `midstate devices` shows it.
@@ -24,7 +25,8 @@ impl Adapter {
     pub fn details(&self) -> String {
         let kind = if self.software { "software, " } else { "" };
         let pci = if self.pci.is_empty() { String::new() } else { format!(", at {}", self.pci) };
-        format!("{kind}{}, driver {}{pci}", self.api, self.driver)
+        let tuning = Tuning::known(self).map_or("not measured yet".to_owned(), |tuning| tuning.to_string());
+        format!("{kind}{}, driver {}{pci}; {tuning}", self.api, self.driver)
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a dispatch that counts takes at least, and how many of them are timed; the fastest counts.
@@ -35,7 +35,7 @@ pub(super) struct Tuning {
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tuning { workgroup, versions, nonces } = self;
-        write!(f, "workgroups of {workgroup}, {versions} versions and {nonces} nonces an invocation")
+        write!(f, "workgroup {workgroup}, versions {versions}, nonces {nonces}")
     }
 }
 
@@ -54,21 +54,35 @@ impl Tuning {
             nonces: options.nonces.unwrap_or(tuning.nonces),
         };
         let all_forced = options.workgroup.and(options.versions).and(options.nonces).is_some();
-        if all_forced || adapter.software && !options.tune {
-            return Ok(forced(if adapter.software { Tuning::SOFTWARE } else { Tuning::USUAL }));
+        if all_forced {
+            return Ok(forced(Tuning::USUAL));
         }
-        let key = format!("{} / {} / {}", adapter.name, adapter.driver, env!("CARGO_PKG_VERSION"));
-        let file = cache::directory().map(|directory| directory.join(FILE));
-        let before = file.as_ref().filter(|_| !options.tune).and_then(|file| remembered(file).remove(&key));
-        if let Some(tuning) = before {
+        if !options.tune
+            && let Some(tuning) = Tuning::known(adapter)
+        {
             return Ok(forced(tuning));
         }
         let tuning = measure(adapter, handle, options)?;
-        if let (Some(file), None) = (file, options.workgroup.or(options.versions).or(options.nonces)) {
-            remember(&file, key, tuning);
+        if let (Some(file), None) = (file(), options.workgroup.or(options.versions).or(options.nonces)) {
+            remember(&file, key(adapter), tuning);
         }
         Ok(tuning)
     }
+
+    /// What was measured before; for software, what is taken without measuring.
+    pub(super) fn known(adapter: &Adapter) -> Option<Tuning> {
+        let before = file().and_then(|file| remembered(&file).remove(&key(adapter)));
+        before.or(adapter.software.then_some(Tuning::SOFTWARE))
+    }
+}
+
+fn file() -> Option<PathBuf> {
+    Some(cache::directory()?.join(FILE))
+}
+
+/// Another driver, or another version of the shader, is another matter.
+fn key(adapter: &Adapter) -> String {
+    format!("{} / {} / {}", adapter.name, adapter.driver, env!("CARGO_PKG_VERSION"))
 }
 
 /// What was measured before, by device and driver. What a file holds that makes no sense was not measured.
