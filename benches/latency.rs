@@ -13,7 +13,7 @@ use midstate::backend::registry::usable_threads;
 use midstate::backend::{Backend, Cancel, Identity, SearchError};
 use midstate::engine::Engine;
 use midstate::miner::Miner;
-use midstate::upstream::{self, Credentials, PoolUrl};
+use midstate::upstream::{self, Credentials, Pool, PoolUrl};
 use midstate::work::{Candidate, Work};
 use midstate_stratum::Difficulty;
 use pool_sim::pool::PoolConfig;
@@ -124,9 +124,9 @@ fn miner(simulator: &Simulator, threads: usize, seen: &Sender<([u8; 32], Instant
         let _ = to_miner.send(event);
     });
     let (events, from_upstream) = tokio::sync::mpsc::unbounded_channel();
-    let url = PoolUrl { host: Ipv4Addr::LOCALHOST.to_string(), port: simulator.pool_address().port() };
+    let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), simulator.pool_address().port());
     let credentials = Credentials { user: "bench".to_owned(), password: "x".to_owned() };
-    let upstream = upstream::spawn(url, credentials, events);
+    let upstream = upstream::spawn(vec![Pool::new(url, credentials)], events);
     Miner::new(engine.expect("threads for the engine"), from_engine, upstream, from_upstream)
 }
 

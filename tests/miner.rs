@@ -10,7 +10,7 @@ use midstate::backend::{Kind, Selection, open};
 use midstate::engine::Engine;
 use midstate::miner::{Event, Miner};
 use midstate::sha256::Hash;
-use midstate::upstream::{self, Credentials, spawn};
+use midstate::upstream::{self, Credentials, Pool, spawn};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -41,7 +41,7 @@ impl Rig {
         let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
         let (events, from_upstream) = mpsc::unbounded_channel();
         let credentials = Credentials { user: "alice".to_owned(), password: "x".to_owned() };
-        let upstream = spawn(url.parse().unwrap(), credentials, events);
+        let upstream = spawn(vec![Pool::new(url.parse().unwrap(), credentials)], events);
         let miner = Miner::new(engine, from_engine, upstream, from_upstream);
         drop(inside);
         Rig { miner, runtime, accepted: 0, lost: 0, sessions: 0, hashes: HashSet::new() }

@@ -6,7 +6,8 @@ mod common {
 
 use common::scripted::{PATIENCE, Pool, job};
 use midstate::job::{Job, Origin, Share};
-use midstate::upstream::{Credentials, Event, Handle, SessionError, spawn};
+use midstate::upstream::{self, Credentials, Event, Handle, SessionError, spawn};
+use midstate_stratum::Difficulty;
 use serde_json::{Value, json};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -27,11 +28,17 @@ struct Miner {
 
 impl Miner {
     fn of(port: u16) -> Miner {
+        Miner::with(port, |_| {})
+    }
+
+    fn with(port: u16, ways: impl FnOnce(&mut upstream::Pool)) -> Miner {
         let runtime = Runtime::new().unwrap();
         let inside = runtime.enter();
         let (sender, events) = mpsc::unbounded_channel();
         let credentials = Credentials { user: "alice".to_owned(), password: PASSWORD.to_owned() };
-        let handle = spawn(url(port).parse().unwrap(), credentials, sender);
+        let mut pool = upstream::Pool::new(url(port).parse().unwrap(), credentials);
+        ways(&mut pool);
+        let handle = spawn(vec![pool], sender);
         drop(inside);
         Miner { handle, events, runtime }
     }
@@ -64,7 +71,7 @@ impl Miner {
 
     fn disconnected(&mut self) -> (SessionError, Duration) {
         match self.next() {
-            Event::Disconnected { error, retry } => (error, retry),
+            Event::Disconnected { error, retry, .. } => (error, retry),
             other => panic!("{other:?}"),
         }
     }
@@ -238,7 +245,7 @@ fn what_holds_at_once_and_what_from_the_next_job_on() {
 
 #[test]
 fn a_pool_may_ask_and_tell() {
-    let (listener, mut pool, mut miner) = session();
+    let (_listener, mut pool, mut miner) = session();
     for (method, answer) in
         [("client.get_version", concat!("midstate/", env!("CARGO_PKG_VERSION"))), ("mining.ping", "pong")]
     {
@@ -249,10 +256,42 @@ fn a_pool_may_ask_and_tell() {
     pool.call("client.show_message", &json!(["closed on Sunday"]));
     let event = miner.next();
     assert!(matches!(&event, Event::Message(words) if words == "closed on Sunday"), "{event:?}");
+}
+
+#[test]
+fn a_pool_may_send_a_miner_to_itself_and_not_elsewhere() {
+    let (listener, mut pool, mut miner) = session();
+    for host in ["evil.example", "127.0.0.2"] {
+        pool.call("client.reconnect", &json!([host, 3333, 0]));
+        assert_eq!(miner.unreadable(), "client.reconnect");
+    }
     pool.call("client.reconnect", &json!([]));
-    assert!(matches!(miner.disconnected().0, SessionError::Reconnect));
+    let (error, _) = miner.disconnected();
+    let port = listener.local_addr().unwrap().port();
+    assert!(matches!(&error, SessionError::Reconnect { to, .. } if to.to_string() == url(port)), "{error}");
     assert_eq!(pool.read(), None);
+    let mut pool = Pool::welcome(&listener);
+    miner.connected();
+
+    // To another port, as a string, after a second; and back to the first when nobody is there any more.
+    let (other, other_port) = self::listener();
+    pool.call("client.reconnect", &json!(["127.0.0.1", other_port.to_string(), 1]));
+    let (_, retry) = miner.disconnected();
+    assert!(retry >= Duration::from_secs(1));
+    let elsewhere = Pool::welcome(&other);
+    miner.connected();
+    drop((elsewhere, other));
+    miner.disconnected();
     Pool::welcome(&listener);
+    miner.connected();
+}
+
+#[test]
+fn a_difficulty_is_suggested_if_it_is_asked_for() {
+    let (listener, port) = listener();
+    let mut miner = Miner::with(port, |pool| pool.suggest_difficulty = Difficulty::new(1024.0).ok());
+    let mut pool = Pool::welcome(&listener);
+    assert_eq!(pool.expect("mining.suggest_difficulty")["params"], json!([1024]));
     miner.connected();
 }
 

@@ -9,7 +9,7 @@ use bitcoin::{Network, ScriptBuf, WPubkeyHash};
 use midstate::backend::Backend;
 use midstate::engine::Engine;
 use midstate::sha256::Header;
-use midstate::upstream::{Credentials, PoolUrl};
+use midstate::upstream::{Credentials, Pool, PoolUrl};
 use midstate::work::{NonceRange, Work};
 use midstate_stratum::{Difficulty, Target};
 use pool_sim::node::{Auth, Node};
@@ -104,9 +104,9 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         let port = simulator.pool_address().port();
         reporter.note(&format!("pool: stratum+tcp://127.0.0.1:{port}, paying {pay_to}"))?;
 
-        let url = PoolUrl { host: Ipv4Addr::LOCALHOST.to_string(), port };
+        let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), port);
         let credentials = Credentials { user: pay_to.to_string(), password: "x".to_owned() };
-        let mut miner = start(backends, url, credentials).map_err(cannot("start the miner"))?;
+        let mut miner = start(backends, vec![Pool::new(url, credentials)]).map_err(cannot("start the miner"))?;
         let mut tips = node.tip();
         let mut height = args.premine;
         let mut end = std::pin::pin!(interrupted(Duration::MAX));

@@ -8,7 +8,8 @@ use midstate::backend::Backend;
 use midstate::engine::Engine;
 use midstate::job::Share;
 use midstate::miner::{Event, Miner, Stats};
-use midstate::upstream::{self, Credentials, PoolUrl};
+use midstate::upstream::{self, Credentials, Fingerprint, Pool, PoolUrl, Trust, TrustError};
+use midstate_stratum::Difficulty;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,21 +23,36 @@ Examples:
   midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice
   MIDSTATE_PASSWORD=d=1024 midstate mine --url stratum+tcp://pool.example:3333 --user bc1q….rig1 --backend cpu --backend gpu
   midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice --json --seconds 60
+  midstate mine --url stratum+ssl://pool.example:443 --url stratum+tcp://backup.example:3333 --user alice
+  midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
 
 Runs until Ctrl-C, and reconnects by itself. {JSON_HELP}"))]
 pub(super) struct Args {
-    /// The pool: stratum+tcp://HOST:PORT
-    #[arg(long, value_name = "URL")]
-    url: PoolUrl,
-    /// The user, or user.worker; often a Bitcoin address
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
-    user: String,
+    /// The pool: stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT for TLS. Given several times, those after the first take its
+    /// place while it fails
+    #[arg(long = "url", value_name = "URL", required = true)]
+    urls: Vec<PoolUrl>,
+    /// The user, or user.worker; often a Bitcoin address. Once for all pools, or once for each
+    #[arg(long = "user", value_name = "NAME", required = true, value_parser = NonEmptyStringValueParser::new())]
+    users: Vec<String>,
     /// The password; better in the environment or a file, since others can read command lines
     #[arg(long, env = "MIDSTATE_PASSWORD", hide_env_values = true, value_name = "TEXT", default_value = "x")]
     password: String,
     /// A file whose first line is the password
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+    /// For TLS, the fingerprint of the pool's certificate: its SHA-256, in hex; nothing else of it is looked at
+    #[arg(long, value_name = "HEX", conflicts_with = "tls_ca")]
+    tls_fingerprint: Option<Fingerprint>,
+    /// For TLS, a PEM file of the authorities that may vouch for the pool [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    tls_ca: Option<PathBuf>,
+    /// A SOCKS5 proxy, such as Tor's; it looks the pool's name up
+    #[arg(long, value_name = "HOST:PORT")]
+    socks5: Option<String>,
+    /// A difficulty of shares to ask the pool for
+    #[arg(long, value_name = "D", value_parser = parse_difficulty)]
+    suggest_difficulty: Option<Difficulty>,
     #[command(flatten)]
     backends: BackendArgs,
     /// Stop after so long
@@ -47,8 +63,41 @@ pub(super) struct Args {
     json: bool,
 }
 
+fn parse_difficulty(text: &str) -> Result<Difficulty, MineError> {
+    let difficulty = text.parse().ok().and_then(|difficulty| Difficulty::new(difficulty).ok());
+    difficulty.ok_or_else(|| MineError::Difficulty(text.to_owned()))
+}
+
+impl Args {
+    /// The pools, in order.
+    fn pools(&self, password: &str) -> Result<Vec<Pool>, MineError> {
+        let (urls, users) = (self.urls.len(), self.users.len());
+        if users != 1 && users != urls {
+            return Err(MineError::Users { urls, users });
+        }
+        let trust = match (&self.tls_fingerprint, &self.tls_ca) {
+            (Some(fingerprint), _) => Trust::Fingerprint(*fingerprint),
+            (None, Some(path)) => Trust::authorities(path)?,
+            (None, None) => Trust::System,
+        };
+        let pool = |(url, user): (&PoolUrl, &String)| Pool {
+            trust: trust.clone(),
+            socks5: self.socks5.clone(),
+            suggest_difficulty: self.suggest_difficulty,
+            ..Pool::new(url.clone(), Credentials { user: user.clone(), password: password.to_owned() })
+        };
+        Ok(self.urls.iter().zip(self.users.iter().cycle()).map(pool).collect())
+    }
+}
+
 #[derive(Debug, Error)]
 pub(super) enum MineError {
+    #[error("user: {users} for {urls} pools; expected one for all, or one for each")]
+    Users { urls: usize, users: usize },
+    #[error("{0:?}; expected a number above 0")]
+    Difficulty(String),
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("password file {path:?}: {source}")]
     PasswordFile { path: PathBuf, source: io::Error },
     #[error("cannot start: {0}")]
@@ -57,7 +106,7 @@ pub(super) enum MineError {
 
 impl MineError {
     pub(super) fn is_usage(&self) -> bool {
-        matches!(self, MineError::PasswordFile { .. })
+        !matches!(self, MineError::Start(_))
     }
 }
 
@@ -70,12 +119,12 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             text.lines().next().unwrap_or_default().to_owned()
         }
     };
+    let pools = args.pools(&password)?;
     let backends = args.backends.open()?;
     let mut reporter = Reporter::new(args.json, backends.iter().map(|b| b.identity().clone()).collect());
     let runtime = tokio::runtime::Runtime::new().map_err(MineError::Start)?;
     runtime.block_on(async {
-        let credentials = Credentials { user: args.user.clone(), password };
-        let mut miner = start(backends, args.url.clone(), credentials).map_err(MineError::Start)?;
+        let mut miner = start(backends, pools).map_err(MineError::Start)?;
         let limit = args.seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
         let mut end = std::pin::pin!(interrupted(limit));
         loop {
@@ -106,14 +155,14 @@ fn accepted_block(event: &Event) -> Option<&Share> {
 }
 
 /// Starts an engine and an upstream, and joins them.
-pub(super) fn start(backends: Vec<Box<dyn Backend>>, url: PoolUrl, credentials: Credentials) -> io::Result<Miner> {
+pub(super) fn start(backends: Vec<Box<dyn Backend>>, pools: Vec<Pool>) -> io::Result<Miner> {
     let (to_miner, from_engine) = mpsc::unbounded_channel();
     let engine = Engine::start(backends, move |event| {
         // Nobody listens only when the miner is going away.
         let _ = to_miner.send(event);
     })?;
     let (events, from_upstream) = mpsc::unbounded_channel();
-    let upstream = upstream::spawn(url, credentials, events);
+    let upstream = upstream::spawn(pools, events);
     Ok(Miner::new(engine, from_engine, upstream, from_upstream))
 }
 

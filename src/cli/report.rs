@@ -7,7 +7,7 @@ use midstate::backend::Identity;
 use midstate::engine;
 use midstate::job::Share;
 use midstate::miner::{self, Stats};
-use midstate::upstream;
+use midstate::upstream::{self, SessionError};
 use midstate_stratum::Target;
 use serde::Serialize;
 use std::io::{self, IsTerminal, Write, stdout};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 /// The fields of `--json`, for `--help`.
 pub(super) const JSON_HELP: &str = "\
 With --json, one object a line; each has an \"event\":
-  connected  extranonce1, extranonce2_size, version_mask
+  connected  url, extranonce1, extranonce2_size, version_mask
   job        id, height (null where the coinbase does not say), previous_block, difficulty, clean
   share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if accepted)
   block      hash, height, previous_block
@@ -32,6 +32,7 @@ const HASHRATE_INTERVAL: Duration = Duration::from_secs(5);
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Line<'a> {
     Connected {
+        url: String,
         extranonce1: String,
         extranonce2_size: usize,
         version_mask: String,
@@ -132,15 +133,16 @@ impl Reporter {
 
     fn upstream(&mut self, event: &upstream::Event) -> io::Result<()> {
         match event {
-            upstream::Event::Connected { extranonce1, extranonce2_size, version_mask } => {
+            upstream::Event::Connected { url, extranonce1, extranonce2_size, version_mask } => {
                 let line = Line::Connected {
+                    url: url.to_string(),
                     extranonce1: extranonce1.to_lower_hex_string(),
                     extranonce2_size: *extranonce2_size,
                     version_mask: format!("{version_mask:08x}"),
                 };
                 self.say(&line, "", || {
                     format!(
-                        "connected: extranonce1 {}, version mask {version_mask:08x}",
+                        "connected to {url}: extranonce1 {}, version mask {version_mask:08x}",
                         extranonce1.to_lower_hex_string()
                     )
                 })
@@ -182,8 +184,13 @@ impl Reporter {
             }
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
-            upstream::Event::Disconnected { error, retry } => {
-                self.error(&format!("{error}; next try in {:.1} s", retry.as_secs_f64()))
+            upstream::Event::Disconnected { url, error, retry } => {
+                // That error names it already.
+                let pool = match error {
+                    SessionError::Connect { .. } => String::new(),
+                    _ => format!("{url}: "),
+                };
+                self.error(&format!("{pool}{error}; next try in {:.1} s", retry.as_secs_f64()))
             }
         }
     }

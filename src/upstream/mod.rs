@@ -1,13 +1,19 @@
 //! Where jobs come from, and where shares go.
 //!
 //! An upstream is a task that keeps a session with a pool alive: it says what happens as [`Event`]s, takes shares
-//! through its [`Handle`], and comes back by itself, with growing pauses, when the session ends.
+//! through its [`Handle`], and comes back by itself, with growing pauses, when the session ends. Where there are several pools it
+//! goes on with the next, and returns to the first when that is well again.
 
+mod connection;
+mod failover;
 mod pauses;
 mod session;
+mod tls;
 mod url;
 
-pub use session::{SessionError, spawn};
+pub use failover::spawn;
+pub use session::SessionError;
+pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, UrlError};
 
 use crate::job::{Job, Share};
@@ -17,6 +23,28 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// A pool, and how to join it.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Where it listens.
+    pub url: PoolUrl,
+    /// Who mines.
+    pub credentials: Credentials,
+    /// Whose certificates are taken for its own, where the URL says TLS.
+    pub trust: Trust,
+    /// A SOCKS5 proxy, as `HOST:PORT`, such as Tor's. It looks the pool's name up.
+    pub socks5: Option<String>,
+    /// The difficulty to ask for.
+    pub suggest_difficulty: Option<Difficulty>,
+}
+
+impl Pool {
+    /// A pool, joined in the usual way.
+    pub fn new(url: PoolUrl, credentials: Credentials) -> Pool {
+        Pool { url, credentials, trust: Trust::default(), socks5: None, suggest_difficulty: None }
+    }
+}
 
 /// Who mines, and the pool's password for them.
 #[derive(Clone)]
@@ -39,6 +67,8 @@ impl fmt::Debug for Credentials {
 pub enum Event {
     /// A session stands, and the pool knows the user.
     Connected {
+        /// The pool.
+        url: PoolUrl,
         /// What the pool tells this session apart by.
         extranonce1: Vec<u8>,
         /// How many bytes of the coinbase are the miner's.
@@ -73,9 +103,11 @@ pub enum Event {
     Unreadable(MessageError),
     /// The session ended, or could not begin.
     Disconnected {
+        /// Which pool.
+        url: PoolUrl,
         /// Why.
         error: SessionError,
-        /// When the next is tried.
+        /// When the next is tried, with this pool or another.
         retry: Duration,
     },
 }

@@ -1,7 +1,7 @@
-//! A Stratum V1 pool as an upstream: one session after the other, until the handle is dropped.
+//! A session with a Stratum V1 pool, from its first message to its end.
 
-use super::pauses::Pauses;
-use super::{Credentials, Event, Handle, PoolUrl};
+use super::connection::Connection;
+use super::{Credentials, Event, Pool, PoolUrl};
 use crate::job::{Job, Share};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
@@ -15,20 +15,22 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
 /// How this program names itself to pools.
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
 /// The version bits that may be rolled without a meaning of their own (BIP 320).
 const VERSION_MASK: u32 = 0x1fff_e000;
-/// How long a pool may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A pool that says nothing for so long is gone: pools renotify within a minute.
-const SILENCE: Duration = Duration::from_secs(150);
+const SILENCE: Duration = Duration::from_secs(90);
+/// So many rejections without an acceptance between them are no bad luck.
+const STORM: u32 = 30;
+/// How long answers are waited for in a session that is being left.
+const LEAVE: Duration = Duration::from_secs(3);
+/// The longest that a pool may tell a miner to wait before it reconnects.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// How far a header's time may be beyond its job's. Pools accept about 7,000 s; two hours is the network's own limit.
 const NTIME_ROLL: u32 = 600;
 
@@ -66,60 +68,23 @@ pub enum SessionError {
         /// What the pool said.
         reason: String,
     },
+    /// The pool rejected many shares, and accepted none between them.
+    #[error("the pool rejected {0} shares one after the other")]
+    Rejections(u32),
+    /// A pool that comes before this one is well again.
+    #[error("{to} is well again")]
+    Better {
+        /// Which.
+        to: PoolUrl,
+    },
     /// The pool asked for another connection.
-    #[error("the pool asked to reconnect")]
-    Reconnect,
-}
-
-/// Starts a task that keeps a session with this pool, and says what happens to `events`.
-pub fn spawn(url: PoolUrl, credentials: Credentials, events: mpsc::UnboundedSender<Event>) -> Handle {
-    let (shares, from_miner) = mpsc::unbounded_channel();
-    tokio::spawn(run(url, credentials, events, from_miner));
-    Handle { shares }
-}
-
-async fn run(
-    url: PoolUrl,
-    credentials: Credentials,
-    events: mpsc::UnboundedSender<Event>,
-    mut shares: mpsc::UnboundedReceiver<Share>,
-) {
-    let mut pauses = Pauses::new();
-    loop {
-        let error = match connect(&url).await {
-            Ok(stream) => {
-                let mut session = Session::new(stream, &credentials, &events);
-                let ended = session.run(&mut shares).await;
-                if session.worked {
-                    pauses.reset();
-                }
-                session.give_up(&mut shares);
-                match ended {
-                    Ok(()) => return,
-                    Err(error) => error,
-                }
-            }
-            Err(source) => SessionError::Connect { url: url.clone(), source },
-        };
-        let retry = pauses.next();
-        if events.send(Event::Disconnected { error, retry }).is_err() {
-            return;
-        }
-        let end = Instant::now() + retry;
-        while let Ok(share) = timeout_at(end.into(), shares.recv()).await {
-            // It was on its way when the session ended, or the miner is going away.
-            let Some(share) = share else { return };
-            let _ = events.send(Event::Lost(vec![share]));
-        }
-    }
-}
-
-async fn connect(url: &PoolUrl) -> io::Result<TcpStream> {
-    let connecting = TcpStream::connect((url.host.as_str(), url.port));
-    let stream = timeout(CONNECT_TIMEOUT, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    // A share must not wait for a packet to fill.
-    stream.set_nodelay(true)?;
-    Ok(stream)
+    #[error("the pool asked to reconnect to {to}")]
+    Reconnect {
+        /// Where to: the same host, or one of the same parent domain.
+        to: PoolUrl,
+        /// How long to wait first.
+        wait: Duration,
+    },
 }
 
 /// A call that waits for its reply.
@@ -135,10 +100,12 @@ enum Pending {
     Other,
 }
 
-struct Session<'a> {
-    reader: LineReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
-    credentials: &'a Credentials,
+pub(super) struct Session<'a> {
+    reader: LineReader<Box<dyn AsyncRead + Send + Unpin>>,
+    writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pool: &'a Pool,
+    /// Where it is connected to: the pool's own address, or where the pool sent it.
+    url: &'a PoolUrl,
     events: &'a mpsc::UnboundedSender<Event>,
     pending: HashMap<u64, Pending>,
     next_id: u64,
@@ -152,17 +119,25 @@ struct Session<'a> {
     /// The last job, for when the mask changes under it.
     last: Option<(Notify, Difficulty)>,
     authorized: bool,
+    /// Rejections since the last acceptance.
+    rejections: u32,
     /// Whether this session ever gave a job.
-    worked: bool,
+    pub(super) worked: bool,
 }
 
 impl<'a> Session<'a> {
-    fn new(stream: TcpStream, credentials: &'a Credentials, events: &'a mpsc::UnboundedSender<Event>) -> Self {
-        let (read, writer) = stream.into_split();
+    pub(super) fn new(
+        connection: Connection,
+        pool: &'a Pool,
+        url: &'a PoolUrl,
+        events: &'a mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        let Connection { reader, writer } = connection;
         Session {
-            reader: LineReader::new(read),
+            reader: LineReader::new(reader),
             writer,
-            credentials,
+            pool,
+            url,
             events,
             pending: HashMap::new(),
             next_id: 1,
@@ -172,12 +147,13 @@ impl<'a> Session<'a> {
             difficulty: Difficulty::ONE,
             last: None,
             authorized: false,
+            rejections: 0,
             worked: false,
         }
     }
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
-    async fn run(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) -> Result<(), SessionError> {
+    pub(super) async fn run(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) -> Result<(), SessionError> {
         let extensions = ["version-rolling", "subscribe-extranonce"].map(str::to_owned).to_vec();
         let configure = Configure {
             extensions,
@@ -192,15 +168,7 @@ impl<'a> Session<'a> {
         loop {
             tokio::select! {
                 line = timeout(SILENCE, self.reader.next_line()) => {
-                    match line.map_err(|_| SessionError::Silent)? {
-                        Ok(Some(line)) => self.on_line(&line).await?,
-                        Ok(None) => return Err(SessionError::Closed),
-                        Err(LineError::Io(error)) => return Err(error.into()),
-                        Err(passed_over) => {
-                            let error = MessageError::new("line", passed_over, "a line of JSON");
-                            self.say(Event::Unreadable(error));
-                        }
-                    }
+                    self.on_read(line.map_err(|_| SessionError::Silent)?).await?;
                 }
                 share = shares.recv() => match share {
                     Some(share) => self.submit(share).await?,
@@ -210,8 +178,33 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Waits a little for the answers that are due, as the session is going to be left.
+    pub(super) async fn leave(&mut self) {
+        let answers = async {
+            while self.pending.values().any(|pending| matches!(pending, Pending::Submit { .. })) {
+                let line = self.reader.next_line().await;
+                self.on_read(line).await?;
+            }
+            Ok::<(), SessionError>(())
+        };
+        // What does not come, or ends the session now, is lost as it would be otherwise.
+        let _ = timeout(LEAVE, answers).await;
+    }
+
+    async fn on_read(&mut self, line: Result<Option<String>, LineError>) -> Result<(), SessionError> {
+        match line {
+            Ok(Some(line)) => self.on_line(&line).await,
+            Ok(None) => Err(SessionError::Closed),
+            Err(LineError::Io(error)) => Err(error.into()),
+            Err(passed_over) => {
+                self.say(Event::Unreadable(MessageError::new("line", passed_over, "a line of JSON")));
+                Ok(())
+            }
+        }
+    }
+
     /// The session ended: what waits for an answer, or to be sent, will get none.
-    fn give_up(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) {
+    pub(super) fn give_up(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) {
         let pending = std::mem::take(&mut self.pending);
         let mut lost: Vec<Share> = pending
             .into_values()
@@ -261,7 +254,17 @@ impl<'a> Session<'a> {
                 // At once: the job goes on under the new mask, and voids nothing.
                 self.say_job(Some(false));
             }
-            ServerCall::Reconnect { .. } => return Err(SessionError::Reconnect),
+            ServerCall::Reconnect { host, port, wait } => {
+                let wait = Duration::from_secs(wait).min(LONGEST_WAIT);
+                match self.url.redirected(host.as_deref(), port) {
+                    Some(to) => return Err(SessionError::Reconnect { to, wait }),
+                    None => self.say(Event::Unreadable(MessageError::new(
+                        "client.reconnect",
+                        host.unwrap_or_default(),
+                        "the pool's own host, or another of the same parent domain",
+                    ))),
+                }
+            }
             ServerCall::ShowMessage(message) => self.say(Event::Message(message)),
             ServerCall::GetVersion => self.send(result_line(id, &json!(AGENT))).await?,
             ServerCall::Ping => self.send(result_line(id, &json!("pong"))).await?,
@@ -288,10 +291,15 @@ impl<'a> Session<'a> {
                 let reply = SubscribeReply::read(&result).map_err(SessionError::BadSubscribe)?;
                 self.extranonce = Some((reply.extranonce1, reply.extranonce2_size));
                 self.call(&ClientCall::ExtranonceSubscribe, Pending::Other).await?;
-                let Credentials { user, password } = self.credentials.clone();
+                let Credentials { user, password } = self.pool.credentials.clone();
                 self.call(&ClientCall::Authorize { user, password }, Pending::Authorize).await?;
             }
-            Pending::Authorize => self.on_authorize(result)?,
+            Pending::Authorize => {
+                self.on_authorize(result)?;
+                if let Some(difficulty) = self.pool.suggest_difficulty {
+                    self.call(&ClientCall::SuggestDifficulty(difficulty), Pending::Other).await?;
+                }
+            }
             Pending::Submit { share, sent } => {
                 let verdict = match result {
                     Ok(Value::Bool(true)) => Ok(()),
@@ -299,7 +307,11 @@ impl<'a> Session<'a> {
                     Ok(other) => Err(RpcError { code: 20, message: format!("it answered {other}") }),
                     Err(error) => Err(error),
                 };
+                self.rejections = if verdict.is_ok() { 0 } else { self.rejections + 1 };
                 self.say(Event::Answered { share, verdict, round_trip: sent.elapsed() });
+                if self.rejections >= STORM {
+                    return Err(SessionError::Rejections(self.rejections));
+                }
             }
             Pending::Other => {}
         }
@@ -313,11 +325,12 @@ impl<'a> Session<'a> {
             Err(error) => Some(error.to_string()),
         };
         if let Some(reason) = reason {
-            return Err(SessionError::Unauthorized { user: self.credentials.user.clone(), reason });
+            return Err(SessionError::Unauthorized { user: self.pool.credentials.user.clone(), reason });
         }
         self.authorized = true;
         if let Some((extranonce1, extranonce2_size)) = self.extranonce.clone() {
-            self.say(Event::Connected { extranonce1, extranonce2_size, version_mask: self.version_mask });
+            let (url, version_mask) = (self.url.clone(), self.version_mask);
+            self.say(Event::Connected { url, extranonce1, extranonce2_size, version_mask });
         }
         // Some pools send the first job before they answer.
         self.say_job(None);
@@ -358,7 +371,7 @@ impl<'a> Session<'a> {
             return Ok(());
         }
         let submit = Submit {
-            user: self.credentials.user.clone(),
+            user: self.pool.credentials.user.clone(),
             job_id: share.origin.job.id.clone(),
             extranonce2: share.origin.extranonce2.clone(),
             ntime: share.header.ntime(),
@@ -379,7 +392,9 @@ impl<'a> Session<'a> {
 
     async fn send(&mut self, mut line: String) -> Result<(), SessionError> {
         line.push('\n');
-        Ok(self.writer.write_all(line.as_bytes()).await?)
+        self.writer.write_all(line.as_bytes()).await?;
+        // TLS may keep a part back until it is told that this is all.
+        Ok(self.writer.flush().await?)
     }
 
     /// Nobody listens only when the miner is going away, which the next share or line shows.

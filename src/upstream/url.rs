@@ -1,14 +1,16 @@
 //! A pool's address, as `--url` takes it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use thiserror::Error;
 
-const SCHEME: &str = "stratum+tcp://";
-
-/// Where a Stratum V1 pool listens: `stratum+tcp://HOST:PORT`, an IPv6 address in brackets.
+/// Where a Stratum V1 pool listens: `stratum+tcp://HOST:PORT`, or `stratum+ssl://HOST:PORT` for TLS, an IPv6 address in
+/// brackets. (`stratum+tls` is read as `stratum+ssl`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolUrl {
+    /// Whether the connection is in TLS.
+    pub tls: bool,
     /// A name or an address, without brackets.
     pub host: String,
     /// The TCP port.
@@ -19,21 +21,52 @@ pub struct PoolUrl {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// Another protocol, or none.
-    #[error("url: {0:?} does not begin with {SCHEME}; expected {SCHEME}HOST:PORT")]
+    #[error("url: {0:?}: no such protocol; expected stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT")]
     Scheme(String),
     /// No host.
-    #[error("url: {0:?} names no host; expected {SCHEME}HOST:PORT")]
+    #[error("url: {0:?} names no host; expected stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT")]
     Host(String),
     /// No port, or none that can be.
-    #[error("url: {0:?} has no port from 1 to 65535; expected {SCHEME}HOST:PORT")]
+    #[error("url: {0:?} has no port from 1 to 65535; expected stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT")]
     Port(String),
+}
+
+impl PoolUrl {
+    /// A host and port, without TLS.
+    pub fn tcp(host: impl Into<String>, port: u16) -> PoolUrl {
+        PoolUrl { tls: false, host: host.into(), port }
+    }
+
+    /// Where a pool asks to reconnect to, if that may be followed: to the same host, or to one with the same parent domain.
+    /// Whoever can change a pool's messages could else take the miner away from it.
+    pub fn redirected(&self, host: Option<&str>, port: Option<u16>) -> Option<PoolUrl> {
+        let host = host.unwrap_or(&self.host);
+        let allowed = host.eq_ignore_ascii_case(&self.host)
+            || match (parent(host), parent(&self.host)) {
+                (Some(theirs), Some(ours)) => theirs.eq_ignore_ascii_case(ours),
+                _ => false,
+            };
+        allowed.then(|| PoolUrl { tls: self.tls, host: host.to_owned(), port: port.unwrap_or(self.port) })
+    }
+}
+
+/// What follows a host's first label, if that is a domain of two labels or more. An address has none.
+fn parent(host: &str) -> Option<&str> {
+    let (label, parent) = host.split_once('.')?;
+    let labels = parent.split('.');
+    let domain = !label.is_empty() && labels.clone().count() >= 2 && labels.clone().all(|label| !label.is_empty());
+    (domain && host.parse::<IpAddr>().is_err()).then_some(parent)
 }
 
 impl FromStr for PoolUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<PoolUrl, UrlError> {
-        let rest = url.strip_prefix(SCHEME).ok_or_else(|| UrlError::Scheme(url.to_owned()))?;
+        let (tls, rest) = match url.split_once("://") {
+            Some(("stratum+tcp", rest)) => (false, rest),
+            Some(("stratum+ssl" | "stratum+tls", rest)) => (true, rest),
+            _ => return Err(UrlError::Scheme(url.to_owned())),
+        };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(url.to_owned()))?;
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -41,7 +74,7 @@ impl FromStr for PoolUrl {
             return Err(UrlError::Host(url.to_owned()));
         }
         match port.parse() {
-            Ok(port) if port != 0 => Ok(PoolUrl { host: host.to_owned(), port }),
+            Ok(port) if port != 0 => Ok(PoolUrl { tls, host: host.to_owned(), port }),
             _ => Err(UrlError::Port(url.to_owned())),
         }
     }
@@ -49,8 +82,9 @@ impl FromStr for PoolUrl {
 
 impl fmt::Display for PoolUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolUrl { host, port } = self;
-        if host.contains(':') { write!(f, "{SCHEME}[{host}]:{port}") } else { write!(f, "{SCHEME}{host}:{port}") }
+        let PoolUrl { tls, host, port } = self;
+        let scheme = if *tls { "stratum+ssl" } else { "stratum+tcp" };
+        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
     }
 }
 
@@ -60,10 +94,16 @@ mod tests {
 
     #[test]
     fn urls_round_trip() {
-        for url in ["stratum+tcp://pool.example:3333", "stratum+tcp://127.0.0.1:1", "stratum+tcp://[::1]:65535"] {
+        for url in [
+            "stratum+tcp://pool.example:3333",
+            "stratum+tcp://127.0.0.1:1",
+            "stratum+tcp://[::1]:65535",
+            "stratum+ssl://pool.example:443",
+        ] {
             assert_eq!(url.parse::<PoolUrl>().unwrap().to_string(), url);
         }
         assert_eq!("stratum+tcp://h:1/".parse::<PoolUrl>().unwrap().port, 1);
+        assert_eq!("stratum+tls://h:1".parse::<PoolUrl>().unwrap().to_string(), "stratum+ssl://h:1");
     }
 
     #[test]
@@ -73,8 +113,33 @@ mod tests {
         assert!(matches!(error("pool:80"), UrlError::Scheme(_)));
         assert!(matches!(error("stratum+tcp://:80"), UrlError::Host(_)));
         assert!(matches!(error("stratum+tcp://a/b:80"), UrlError::Host(_)));
-        for url in ["stratum+tcp://pool", "stratum+tcp://pool:", "stratum+tcp://pool:0", "stratum+tcp://pool:99999"] {
+        for url in ["stratum+tcp://pool", "stratum+tcp://pool:", "stratum+ssl://pool:0", "stratum+tcp://pool:99999"] {
             assert!(matches!(error(url), UrlError::Port(_)), "{url}");
         }
+    }
+
+    #[test]
+    fn a_pool_may_send_a_miner_to_its_neighbours_only() {
+        let to = |from: &str, to: &str| {
+            let from = PoolUrl { tls: true, ..PoolUrl::tcp(from, 3333) };
+            from.redirected(Some(to), Some(4444)).map(|url| url.to_string())
+        };
+        assert_eq!(to("eu.pool.example", "us.pool.example").unwrap(), "stratum+ssl://us.pool.example:4444");
+        assert_eq!(to("eu.pool.example", "EU.Pool.Example").unwrap(), "stratum+ssl://EU.Pool.Example:4444");
+        for (from, elsewhere) in [
+            ("eu.pool.example", "pool.example"),
+            ("pool.example", "evil.example"),
+            ("eu.pool.example", "eu.pool.example.evil.test"),
+            ("10.0.0.1", "11.0.0.1"),
+            ("::1", "::2"),
+            ("eu.pool.example", ""),
+            ("eu.pool.example", ".pool.example"),
+            ("localhost", "example"),
+        ] {
+            assert_eq!(to(from, elsewhere), None, "{from} to {elsewhere}");
+        }
+        let same = PoolUrl::tcp("10.0.0.1", 3333);
+        assert_eq!(same.redirected(None, None), Some(same.clone()));
+        assert_eq!(same.redirected(Some("10.0.0.1"), Some(1)).unwrap().port, 1);
     }
 }
