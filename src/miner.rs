@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// What a miner says.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ pub enum Event {
 pub struct Stats {
     /// Of each backend.
     pub workers: Vec<WorkerStats>,
+    /// Shares that were found. Each ends as one of those below, or may still do so: it is in flight, or waits behind a block.
+    pub found: u64,
     /// Shares that the pool accepted.
     pub accepted: u64,
     /// Shares that the pool rejected.
@@ -82,7 +84,8 @@ const STATS_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Miner {
     engine: Engine<Origin>,
     from_engine: mpsc::UnboundedReceiver<engine::Event<Origin>>,
-    upstream: upstream::Handle,
+    /// None once the miner is going to end.
+    upstream: Option<upstream::Handle>,
     from_upstream: mpsc::UnboundedReceiver<upstream::Event>,
     ticks: tokio::time::Interval,
     started: Instant,
@@ -110,7 +113,7 @@ impl Miner {
         Miner {
             engine,
             from_engine,
-            upstream,
+            upstream: Some(upstream),
             from_upstream,
             ticks,
             started: Instant::now(),
@@ -153,10 +156,33 @@ impl Miner {
         self.engine.pause();
     }
 
-    /// Stops the engine and gives the final counters.
-    pub fn stop(mut self) -> Stats {
+    /// Stops. Answers that are due are waited for, but no longer than `patience`. Gives the final counters, which are exact: each
+    /// share that was found was accepted, rejected, stale or lost; and what there was still to say.
+    pub async fn finish(mut self, patience: Duration) -> (Stats, Vec<Event>) {
+        self.pause();
+        let mut events = Vec::new();
+        let answers = async {
+            while self.stats.in_flight > 0 {
+                events.push(self.next().await);
+            }
+        };
+        let _ = timeout(patience, answers).await;
         self.engine.stop();
-        self.stats()
+        // Found in the last moment, or waiting for a block's fate: nobody is going to hear of them.
+        while let Ok(event) = self.from_engine.try_recv() {
+            self.on_engine(event);
+        }
+        let waiting = self.behind_block.take().unwrap_or_default();
+        self.drop_stale(waiting);
+        // Without its handle the session ends, and says what it has lost.
+        self.upstream = None;
+        while self.stats.in_flight > 0
+            && let Some(event) = self.from_upstream.recv().await
+        {
+            self.on_upstream(event);
+        }
+        events.extend(self.said.drain(..));
+        (self.stats(), events)
     }
 
     fn on_upstream(&mut self, event: upstream::Event) {
@@ -215,6 +241,7 @@ impl Miner {
             return;
         };
         let share = Share { origin: tag, header, hash, worker };
+        self.stats.found += 1;
         if self.tip == Some(share.origin.job.previous_block_hash) {
             self.send(share);
         } else {
@@ -231,12 +258,15 @@ impl Miner {
         if share.is_block() {
             self.behind_block = Some(Vec::new());
         }
-        match self.upstream.submit(share) {
-            Ok(()) => self.stats.in_flight += 1,
-            Err(unsent) => {
-                self.stats.lost += 1;
-                self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![*unsent])));
-            }
+        let unsent = match &self.upstream {
+            Some(upstream) => upstream.submit(share).err().map(|unsent| *unsent),
+            None => Some(share),
+        };
+        if let Some(unsent) = unsent {
+            self.stats.lost += 1;
+            self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![unsent])));
+        } else {
+            self.stats.in_flight += 1;
         }
     }
 

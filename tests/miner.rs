@@ -8,7 +8,7 @@ mod common {
 use common::regtest::Regtest;
 use midstate::backend::{Kind, Selection, open};
 use midstate::engine::Engine;
-use midstate::miner::{Event, Miner};
+use midstate::miner::{Event, Miner, Stats};
 use midstate::sha256::Hash;
 use midstate::upstream::{self, Credentials, Pool, spawn};
 use std::collections::HashSet;
@@ -45,6 +45,10 @@ impl Rig {
         let miner = Miner::new(engine, from_engine, upstream, from_upstream);
         drop(inside);
         Rig { miner, runtime, accepted: 0, lost: 0, sessions: 0, hashes: HashSet::new() }
+    }
+
+    fn finish(self) -> (Stats, Vec<Event>) {
+        self.runtime.block_on(self.miner.finish(Duration::from_secs(10)))
     }
 
     fn mine_until(&mut self, done: impl Fn(&Rig) -> bool) {
@@ -87,9 +91,15 @@ fn shares_are_accepted_and_none_goes_out_twice_over_a_restart_of_the_pool() {
 
     // What the pool took, the miner knows of, but for what it calls lost.
     let pool = restarting.join().unwrap();
-    let Rig { miner, accepted, lost, .. } = rig;
-    let stats = miner.stop();
+    let (accepted, lost) = (rig.accepted, rig.lost);
+    let (stats, said) = rig.finish();
+    let late = |wanted: fn(&upstream::Event) -> usize| -> usize {
+        said.iter().map(|event| if let Event::Upstream(event) = event { wanted(event) } else { 0 }).sum()
+    };
+    let accepted = accepted + late(|event| matches!(event, upstream::Event::Answered { .. }).into());
+    let lost = lost + late(|event| if let upstream::Event::Lost(shares) = event { shares.len() } else { 0 });
     assert_eq!((stats.accepted, stats.lost), (accepted as u64, lost as u64));
+    assert_eq!(stats.found, stats.accepted + stats.stale + stats.lost);
     assert_eq!((stats.rejected, stats.blocks, stats.hardware_errors()), (0, stats.accepted, 0));
     assert!(stats.hashes() > 0);
     let taken = pool.accepted();

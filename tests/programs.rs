@@ -6,7 +6,7 @@ mod common {
 }
 
 use bitcoin::hashes::{Hash, sha256d};
-use bitcoin::hex::DisplayHex;
+use bitcoin::hex::{DisplayHex, FromHex};
 use common::regtest::Regtest;
 use common::scripted::{Pool, job};
 use serde_json::{Value, json};
@@ -418,4 +418,58 @@ fn an_interrupt_ends_with_a_summary() {
         assert!(summary["blocks"].as_u64().unwrap() > 0 && summary["tip"].is_string(), "{summary}");
         assert_eq!((&summary["shares_rejected"], &summary["hardware_errors"]), (&json!(0), &json!(0)));
     }
+}
+
+/// Each share that was found has its line in the log, and its place in the summary, also those of the last moment.
+#[cfg(unix)]
+#[test]
+fn shares_are_accounted_for() {
+    let pool = Regtest::start(DIFFICULTY, None);
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("shares.jsonl");
+    let arguments = format!("mine --json --threads 1 --user a --url {} --share-log {}", pool.url(), log.display());
+    let program = Program::start(&mut midstate(&arguments), "");
+    for _ in 0..20 {
+        program.event("share");
+    }
+    program.signal("-INT");
+    let ended = program.end();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let summary = ended.summary();
+
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let fates = ["accepted", "rejected", "stale", "lost"];
+    let logged = fates.map(|fate| lines.iter().filter(|line| line["fate"] == fate).count() as u64);
+    let counted = fates.map(|fate| summary[format!("shares_{fate}")].as_u64().unwrap());
+    assert_eq!(logged, counted);
+    assert_eq!(summary["shares_found"], lines.len());
+    assert_eq!(pool.accepted() as u64, counted[0]);
+    let hashes: std::collections::HashSet<&str> = lines.iter().map(|line| line["hash"].as_str().unwrap()).collect();
+    assert_eq!(hashes.len(), lines.len());
+    for line in &lines {
+        // The hash is the header's, and meets the target that the line names.
+        let header = Vec::from_hex(line["header"].as_str().unwrap()).unwrap();
+        let mut hash = sha256d::Hash::hash(&header).to_byte_array();
+        hash.reverse();
+        let hash = hash.to_lower_hex_string();
+        assert!(line["hash"] == hash && hash.as_str() <= line["target"].as_str().unwrap(), "{line}");
+        assert!(line["difficulty"].as_f64() >= line["share_difficulty"].as_f64(), "{line}");
+        assert_eq!(line["pool"], pool.url());
+        assert_eq!(line["fate"] == "accepted", line["round_trip_ms"].is_number(), "{line}");
+    }
+}
+
+#[test]
+fn a_share_log_that_cannot_be_opened_is_named() {
+    let ended = run("mine --user a --url stratum+tcp://127.0.0.1:1 --share-log /nonexistent/shares");
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.err.contains("share log") && ended.err.contains("/nonexistent/shares"), "{ended:?}");
+}
+
+#[test]
+fn users_are_one_for_all_pools_or_one_for_each() {
+    let ended = run("mine --user a --user b --url stratum+tcp://127.0.0.1:1");
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.err.contains("user: 2 for 1 pools"), "{ended:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::backends::BackendArgs;
-use super::mine::{interrupted, start};
+use super::mine::{PATIENCE, interrupted, start};
 use super::report::{JSON_HELP, Reporter};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::{Network, ScriptBuf, WPubkeyHash};
@@ -133,7 +133,8 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
                 event = miner.next() => reporter.event(&event)?,
             }
         }
-        let stats = miner.stop();
+        let (stats, said) = miner.finish(PATIENCE).await;
+        said.iter().try_for_each(|event| reporter.event(event))?;
         let tip = *node.tip().borrow();
         if let Some(path) = &args.save_blocks {
             save(node, path).map_err(|source| LocalError::Save { path: path.clone(), source })?;

@@ -3,11 +3,12 @@
 use super::CliError;
 use super::backends::BackendArgs;
 use super::report::{JSON_HELP, Reporter, bip34_height};
+use super::share_log::{self, ShareLog};
 use clap::builder::NonEmptyStringValueParser;
-use midstate::backend::Backend;
+use midstate::backend::{Backend, Identity};
 use midstate::engine::Engine;
 use midstate::job::Share;
-use midstate::miner::{Event, Miner, Stats};
+use midstate::miner::{Event, Miner};
 use midstate::upstream::{self, Credentials, Fingerprint, Pool, PoolUrl, Trust, TrustError};
 use midstate_stratum::Difficulty;
 use std::io;
@@ -15,6 +16,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
+
+/// How long answers are waited for at the end.
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Join a mining pool
 #[derive(clap::Args)]
@@ -26,7 +30,9 @@ Examples:
   midstate mine --url stratum+ssl://pool.example:443 --url stratum+tcp://backup.example:3333 --user alice
   midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
 
-Runs until Ctrl-C, and reconnects by itself. {JSON_HELP}"))]
+Runs until Ctrl-C, and reconnects by itself. {JSON_HELP}
+
+{}", share_log::HELP))]
 pub(super) struct Args {
     /// The pool: stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT for TLS. Given several times, those after the first take its
     /// place while it fails
@@ -53,6 +59,9 @@ pub(super) struct Args {
     /// A difficulty of shares to ask the pool for
     #[arg(long, value_name = "D", value_parser = parse_difficulty)]
     suggest_difficulty: Option<Difficulty>,
+    /// A file to which each share's fate is written, a line of JSON each
+    #[arg(long, value_name = "FILE")]
+    share_log: Option<PathBuf>,
     #[command(flatten)]
     backends: BackendArgs,
     /// Stop after so long
@@ -98,6 +107,8 @@ pub(super) enum MineError {
     Difficulty(String),
     #[error(transparent)]
     Trust(#[from] TrustError),
+    #[error("share log {path:?}: {source}")]
+    ShareLog { path: PathBuf, source: io::Error },
     #[error("password file {path:?}: {source}")]
     PasswordFile { path: PathBuf, source: io::Error },
     #[error("cannot start: {0}")]
@@ -121,7 +132,15 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     };
     let pools = args.pools(&password)?;
     let backends = args.backends.open()?;
-    let mut reporter = Reporter::new(args.json, backends.iter().map(|b| b.identity().clone()).collect());
+    let workers: Vec<Identity> = backends.iter().map(|backend| backend.identity().clone()).collect();
+    let mut log = match &args.share_log {
+        Some(path) => {
+            let opened = ShareLog::open(path, workers.clone());
+            Some(opened.map_err(|source| MineError::ShareLog { path: path.clone(), source })?)
+        }
+        None => None,
+    };
+    let mut reporter = Reporter::new(args.json, workers);
     let runtime = tokio::runtime::Runtime::new().map_err(MineError::Start)?;
     runtime.block_on(async {
         let mut miner = start(backends, pools).map_err(MineError::Start)?;
@@ -130,7 +149,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
         loop {
             tokio::select! {
                 event = miner.next() => {
-                    reporter.event(&event)?;
+                    say(&mut reporter, &mut log, &event)?;
                     if let Some(share) = accepted_block(&event) {
                         let job = &share.origin.job;
                         let previous = midstate::sha256::Hash(job.previous_block_hash).to_string();
@@ -140,10 +159,20 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
                 () = &mut end => break,
             }
         }
-        let stats: Stats = miner.stop();
+        let (stats, said) = miner.finish(PATIENCE).await;
+        said.iter().try_for_each(|event| say(&mut reporter, &mut log, event))?;
         reporter.summary(&stats, None)?;
         Ok(())
     })
+}
+
+/// Says what happened, and notes the fate of shares. A log that cannot be written is no reason to stop mining.
+fn say(reporter: &mut Reporter, log: &mut Option<ShareLog>, event: &Event) -> io::Result<()> {
+    reporter.event(event)?;
+    match log.as_mut().map(|log| log.event(event)) {
+        Some(Err(error)) => reporter.error(&format!("share log: {error}; a share is not noted there")),
+        _ => Ok(()),
+    }
 }
 
 /// The share that an event tells of, if the pool accepted it and it is a block.

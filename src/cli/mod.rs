@@ -9,6 +9,7 @@ mod mine;
 mod power;
 mod report;
 mod search;
+mod share_log;
 
 use clap::{Parser, Subcommand};
 use midstate::backend::{OpenError, SearchError};

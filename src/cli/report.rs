@@ -22,7 +22,7 @@ With --json, one object a line; each has an \"event\":
   block      hash, height, previous_block
   hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device, hashes_per_second}]
   error      message
-  summary    blocks, height, tip, shares_accepted, shares_rejected, shares_stale, shares_lost, hardware_errors, hashes,
+  summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale, shares_lost, hardware_errors, hashes,
              seconds";
 
 /// How often the hashrate is said.
@@ -74,6 +74,7 @@ enum Line<'a> {
         blocks: u64,
         height: Option<u32>,
         tip: Option<String>,
+        shares_found: u64,
         shares_accepted: u64,
         shares_rejected: u64,
         shares_stale: u64,
@@ -258,6 +259,7 @@ impl Reporter {
             blocks,
             height,
             tip: tip.clone(),
+            shares_found: stats.found,
             shares_accepted: stats.accepted,
             shares_rejected: stats.rejected,
             shares_stale: stats.stale,
@@ -318,7 +320,7 @@ pub(super) fn hashrate(per_second: f64) -> String {
 }
 
 /// The difficulty that a share's hash reached.
-fn difficulty(share: &Share) -> f64 {
+pub(super) fn difficulty(share: &Share) -> f64 {
     Target::from_le_bytes(share.hash.0).difficulty()
 }
 
