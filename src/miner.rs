@@ -5,12 +5,14 @@
 //! A hash that meets the header's own target is a block. Once it is accepted, every other share on the same previous
 //! block is stale; until the pool has said what became of it, nobody knows. So a block makes the shares behind it wait
 //! for the pool's next word: a job on another block voids them, a job on the same block or a rejection sets them free.
+//! Where every share is a block, as on a test chain or alone on a node, there is nothing to find until then: the engine pauses.
 //! Likewise a share that is found after the pool moved on to another block is not sent. Neither is lost without a word:
 //! they are said and counted as stale.
 
 use crate::engine::{self, Engine, Hashrate, WorkerStats};
 use crate::job::{Job, JobError, JobStream, MAX_EXTRANONCE2_SIZE, Origin, Share};
 use crate::upstream;
+use midstate_stratum::Target;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -94,6 +96,8 @@ pub struct Miner {
     said: VecDeque<Event>,
     /// What the current job builds on, once there is one.
     tip: Option<[u8; 32]>,
+    /// The job to go on with where a block is rejected.
+    job: Option<Arc<Job>>,
     /// Shares that wait for the fate of a block, if one was sent for the current tip.
     behind_block: Option<Vec<Share>>,
     jobs: u128,
@@ -120,6 +124,7 @@ impl Miner {
             stats: Stats::default(),
             said: VecDeque::new(),
             tip: None,
+            job: None,
             behind_block: None,
             jobs: 0,
             paused: false,
@@ -169,11 +174,17 @@ impl Miner {
         let _ = timeout(patience, answers).await;
         self.engine.stop();
         // Found in the last moment, or waiting for a block's fate: nobody is going to hear of them.
+        let mut unsent = self.behind_block.take().unwrap_or_default();
         while let Ok(event) = self.from_engine.try_recv() {
-            self.on_engine(event);
+            match event {
+                engine::Event::Found { worker, tag, header, hash } => {
+                    self.stats.found += 1;
+                    unsent.push(Share { origin: tag, header, hash, worker });
+                }
+                other => self.said.push_back(Event::Engine(other)),
+            }
         }
-        let waiting = self.behind_block.take().unwrap_or_default();
-        self.drop_stale(waiting);
+        self.drop_stale(unsent);
         // Without its handle the session ends, and says what it has lost.
         self.upstream = None;
         while self.stats.in_flight > 0
@@ -204,6 +215,9 @@ impl Miner {
                 if share.is_block() {
                     let waiting = self.behind_block.take().unwrap_or_default();
                     self.send_all(waiting);
+                    if let (Some(job), None) = (self.job.clone(), &self.behind_block) {
+                        self.begin(&job);
+                    }
                 }
             }
             upstream::Event::Lost(shares) => {
@@ -214,6 +228,7 @@ impl Miner {
                 // Jobs die with their session, and so does what waited.
                 self.engine.pause();
                 self.tip = None;
+                self.job = None;
                 let waiting = self.behind_block.take().unwrap_or_default();
                 self.drop_stale(waiting);
             }
@@ -223,6 +238,7 @@ impl Miner {
     }
 
     fn begin(&mut self, job: &Arc<Job>) {
+        self.job = Some(Arc::clone(job));
         if self.paused {
             return;
         }
@@ -257,6 +273,9 @@ impl Miner {
         }
         if share.is_block() {
             self.behind_block = Some(Vec::new());
+            if Target::from_compact(share.origin.job.nbits).is_ok_and(|target| share.origin.job.target <= target) {
+                self.engine.pause();
+            }
         }
         let unsent = match &self.upstream {
             Some(upstream) => upstream.submit(share).err().map(|unsent| *unsent),

@@ -27,7 +27,7 @@ impl Miner {
         let inside = runtime.enter();
         let (sender, events) = mpsc::unbounded_channel();
         let credentials = || Credentials { user: "alice".to_owned(), password: "x".to_owned() };
-        let pool = |port: &u16| upstream::Pool::new(url(*port).parse().unwrap(), credentials());
+        let pool = |port: &u16| upstream::Pool::new(url(*port).parse().unwrap(), credentials()).into();
         let handle = spawn(ports.iter().map(pool).collect(), sender);
         drop(inside);
         Miner { handle, events, runtime }
@@ -40,7 +40,7 @@ impl Miner {
 
     fn connected_to(&mut self, port: u16) {
         match self.next() {
-            Event::Connected { url: joined, .. } => assert_eq!(joined.to_string(), url(port)),
+            Event::Connected { url: joined, .. } => assert_eq!(joined, url(port)),
             other => panic!("{other:?}"),
         }
     }
@@ -48,7 +48,7 @@ impl Miner {
     fn disconnected_from(&mut self, port: u16) -> SessionError {
         match self.next() {
             Event::Disconnected { url: left, error, .. } => {
-                assert_eq!(left.to_string(), url(port));
+                assert_eq!(left, url(port));
                 error
             }
             other => panic!("{other:?}"),
@@ -97,7 +97,7 @@ fn the_second_takes_the_firsts_place_until_that_is_well_again() {
     backup.answer(&submit, &json!(true));
     assert!(matches!(miner.next(), Event::Answered { verdict: Ok(()), .. }));
     let error = miner.disconnected_from(second_port);
-    assert!(matches!(&error, SessionError::Better { to } if to.to_string() == url(first_port)), "{error}");
+    assert!(matches!(&error, SessionError::Better { to } if *to == url(first_port)), "{error}");
     assert_eq!(backup.read(), None);
 
     let mut pool = Pool::welcome(&first);

@@ -41,7 +41,7 @@ impl Rig {
         let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
         let (events, from_upstream) = mpsc::unbounded_channel();
         let credentials = Credentials { user: "alice".to_owned(), password: "x".to_owned() };
-        let upstream = spawn(vec![Pool::new(url.parse().unwrap(), credentials)], events);
+        let upstream = spawn(vec![Pool::new(url.parse().unwrap(), credentials).into()], events);
         let miner = Miner::new(engine, from_engine, upstream, from_upstream);
         drop(inside);
         Rig { miner, runtime, accepted: 0, lost: 0, sessions: 0, hashes: HashSet::new() }

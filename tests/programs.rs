@@ -471,5 +471,5 @@ fn a_share_log_that_cannot_be_opened_is_named() {
 fn users_are_one_for_all_pools_or_one_for_each() {
     let ended = run("mine --user a --user b --url stratum+tcp://127.0.0.1:1");
     assert_eq!(ended.code, Some(2));
-    assert!(ended.err.contains("user: 2 for 1 pools"), "{ended:?}");
+    assert!(ended.err.contains("user: 2 for 1 URLs"), "{ended:?}");
 }

@@ -73,7 +73,7 @@ fn first_event(runtime: &Runtime, url: &str, ways: impl FnOnce(&mut Pool)) -> Ev
     ways(&mut pool);
     runtime.block_on(async {
         let (sender, mut events) = mpsc::unbounded_channel();
-        let _handle = spawn(vec![pool], sender);
+        let _handle = spawn(vec![pool.into()], sender);
         timeout(PATIENCE, events.recv()).await.expect("nothing was said").unwrap()
     })
 }

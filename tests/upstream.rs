@@ -38,7 +38,7 @@ impl Miner {
         let credentials = Credentials { user: "alice".to_owned(), password: PASSWORD.to_owned() };
         let mut pool = upstream::Pool::new(url(port).parse().unwrap(), credentials);
         ways(&mut pool);
-        let handle = spawn(vec![pool], sender);
+        let handle = spawn(vec![pool.into()], sender);
         drop(inside);
         Miner { handle, events, runtime }
     }

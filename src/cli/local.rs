@@ -106,7 +106,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 
         let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), port);
         let credentials = Credentials { user: pay_to.to_string(), password: "x".to_owned() };
-        let mut miner = start(backends, vec![Pool::new(url, credentials)]).map_err(cannot("start the miner"))?;
+        let mut miner = start(backends, vec![Pool::new(url, credentials).into()]).map_err(cannot("start the miner"))?;
         let mut tips = node.tip();
         let mut height = args.premine;
         let mut end = std::pin::pin!(interrupted(Duration::MAX));

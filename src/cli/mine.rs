@@ -1,18 +1,23 @@
-//! `midstate mine`: joins a pool.
+//! `midstate mine`: joins a pool, or mines alone on a node.
 
 use super::CliError;
 use super::backends::BackendArgs;
 use super::report::{JSON_HELP, Reporter, bip34_height};
 use super::share_log::{self, ShareLog};
+#[cfg(feature = "solo")]
+use bitcoin::{Address, address::NetworkUnchecked};
 use clap::builder::NonEmptyStringValueParser;
 use midstate::backend::{Backend, Identity};
 use midstate::engine::Engine;
 use midstate::job::Share;
 use midstate::miner::{Event, Miner};
-use midstate::upstream::{self, Credentials, Fingerprint, Pool, PoolUrl, Trust, TrustError};
+use midstate::upstream::{self, Credentials, Fingerprint, Pool, PoolUrl, Source, Trust, TrustError, UrlError};
+#[cfg(feature = "solo")]
+use midstate::upstream::{Login, MAX_TAG, Node, NodeUrl};
 use midstate_stratum::Difficulty;
 use std::io;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::mpsc;
@@ -20,7 +25,7 @@ use tokio::sync::mpsc;
 /// How long answers are waited for at the end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Join a mining pool
+/// Join a mining pool, or mine alone on a node
 #[derive(clap::Args)]
 #[command(after_help = format!("\
 Examples:
@@ -28,19 +33,32 @@ Examples:
   MIDSTATE_PASSWORD=d=1024 midstate mine --url stratum+tcp://pool.example:3333 --user bc1q….rig1 --backend cpu --backend gpu
   midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice --json --seconds 60
   midstate mine --url stratum+ssl://pool.example:443 --url stratum+tcp://backup.example:3333 --user alice
+  midstate mine --url http://127.0.0.1:18443 --rpc-cookie ~/.bitcoin/regtest/.cookie --pay-to bcrt1q…
   midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
 
 Runs until Ctrl-C, and reconnects by itself. {JSON_HELP}
 
 {}", share_log::HELP))]
 pub(super) struct Args {
-    /// The pool: stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT for TLS. Given several times, those after the first take its
-    /// place while it fails
+    /// The pool: stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT for TLS. Or a node: http://HOST:PORT. Given several times, those
+    /// after the first take its place while it fails
     #[arg(long = "url", value_name = "URL", required = true)]
-    urls: Vec<PoolUrl>,
-    /// The user, or user.worker; often a Bitcoin address. Once for all pools, or once for each
-    #[arg(long = "user", value_name = "NAME", required = true, value_parser = NonEmptyStringValueParser::new())]
+    urls: Vec<SourceUrl>,
+    /// The user, or user.worker; often a Bitcoin address. Once for all, or once for each URL
+    #[arg(long = "user", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     users: Vec<String>,
+    /// For a node, whom its blocks pay: an address of its network
+    #[cfg(feature = "solo")]
+    #[arg(long, value_name = "ADDRESS")]
+    pay_to: Option<Address<NetworkUnchecked>>,
+    /// For a node, the file with its cookie, in place of user and password
+    #[cfg(feature = "solo")]
+    #[arg(long, value_name = "FILE")]
+    rpc_cookie: Option<PathBuf>,
+    /// For a node, what else stands in the coinbase of blocks
+    #[cfg(feature = "solo")]
+    #[arg(long, value_name = "TEXT", default_value = "/midstate/", value_parser = parse_tag)]
+    tag: String,
     /// The password; better in the environment or a file, since others can read command lines
     #[arg(long, env = "MIDSTATE_PASSWORD", hide_env_values = true, value_name = "TEXT", default_value = "x")]
     password: String,
@@ -77,11 +95,36 @@ fn parse_difficulty(text: &str) -> Result<Difficulty, MineError> {
     difficulty.ok_or_else(|| MineError::Difficulty(text.to_owned()))
 }
 
+/// What `--url` takes.
+#[derive(Clone, Debug)]
+enum SourceUrl {
+    Pool(PoolUrl),
+    #[cfg(feature = "solo")]
+    Node(NodeUrl),
+}
+
+impl FromStr for SourceUrl {
+    type Err = UrlError;
+
+    fn from_str(url: &str) -> Result<SourceUrl, UrlError> {
+        #[cfg(feature = "solo")]
+        if url.starts_with("http://") {
+            return url.parse().map(SourceUrl::Node);
+        }
+        url.parse().map(SourceUrl::Pool)
+    }
+}
+
+#[cfg(feature = "solo")]
+fn parse_tag(text: &str) -> Result<String, MineError> {
+    if text.len() > MAX_TAG { Err(MineError::Tag(text.len())) } else { Ok(text.to_owned()) }
+}
+
 impl Args {
-    /// The pools, in order.
-    fn pools(&self, password: &str) -> Result<Vec<Pool>, MineError> {
+    /// The pools and nodes, in order.
+    fn sources(&self, password: &str) -> Result<Vec<Source>, MineError> {
         let (urls, users) = (self.urls.len(), self.users.len());
-        if users != 1 && users != urls {
+        if users > 1 && users != urls {
             return Err(MineError::Users { urls, users });
         }
         let trust = match (&self.tls_fingerprint, &self.tls_ca) {
@@ -89,19 +132,48 @@ impl Args {
             (None, Some(path)) => Trust::authorities(path)?,
             (None, None) => Trust::System,
         };
-        let pool = |(url, user): (&PoolUrl, &String)| Pool {
-            trust: trust.clone(),
-            socks5: self.socks5.clone(),
-            suggest_difficulty: self.suggest_difficulty,
-            ..Pool::new(url.clone(), Credentials { user: user.clone(), password: password.to_owned() })
+        let source = |(url, user): (&SourceUrl, Option<&String>)| match url {
+            SourceUrl::Pool(url) => {
+                let user = user.ok_or_else(|| MineError::NoUser(url.to_string()))?.clone();
+                Ok(Source::Pool(Pool {
+                    trust: trust.clone(),
+                    socks5: self.socks5.clone(),
+                    suggest_difficulty: self.suggest_difficulty,
+                    ..Pool::new(url.clone(), Credentials { user, password: password.to_owned() })
+                }))
+            }
+            #[cfg(feature = "solo")]
+            SourceUrl::Node(url) => {
+                let login = match (&self.rpc_cookie, user) {
+                    (Some(path), _) => Login::Cookie(path.clone()),
+                    (None, Some(user)) => Login::Password { user: user.clone(), password: password.to_owned() },
+                    (None, None) => return Err(MineError::NoLogin(url.to_string())),
+                };
+                let pay_to = self.pay_to.clone().ok_or_else(|| MineError::NoPayTo(url.to_string()))?;
+                Ok(Source::Node(Node { url: url.clone(), login, pay_to, tag: self.tag.clone().into_bytes() }))
+            }
         };
-        Ok(self.urls.iter().zip(self.users.iter().cycle()).map(pool).collect())
+        let users = self.users.iter().map(Some).cycle();
+        // Without any user, none for each.
+        let users = users.chain(std::iter::repeat(None));
+        self.urls.iter().zip(users).map(source).collect()
     }
 }
 
 #[derive(Debug, Error)]
 pub(super) enum MineError {
-    #[error("user: {users} for {urls} pools; expected one for all, or one for each")]
+    #[error("user: none for {0}; expected --user NAME")]
+    NoUser(String),
+    #[cfg(feature = "solo")]
+    #[error("{0}: no login; expected --rpc-cookie FILE, or --user NAME and a password")]
+    NoLogin(String),
+    #[cfg(feature = "solo")]
+    #[error("{0}: nobody to pay; expected --pay-to ADDRESS")]
+    NoPayTo(String),
+    #[cfg(feature = "solo")]
+    #[error("{0} bytes; expected {MAX_TAG} at most")]
+    Tag(usize),
+    #[error("user: {users} for {urls} URLs; expected one for all, or one for each")]
     Users { urls: usize, users: usize },
     #[error("{0:?}; expected a number above 0")]
     Difficulty(String),
@@ -130,7 +202,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             text.lines().next().unwrap_or_default().to_owned()
         }
     };
-    let pools = args.pools(&password)?;
+    let sources = args.sources(&password)?;
     let backends = args.backends.open()?;
     let workers: Vec<Identity> = backends.iter().map(|backend| backend.identity().clone()).collect();
     let mut log = match &args.share_log {
@@ -143,7 +215,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
     let mut reporter = Reporter::new(args.json, workers);
     let runtime = tokio::runtime::Runtime::new().map_err(MineError::Start)?;
     runtime.block_on(async {
-        let mut miner = start(backends, pools).map_err(MineError::Start)?;
+        let mut miner = start(backends, sources).map_err(MineError::Start)?;
         let limit = args.seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
         let mut end = std::pin::pin!(interrupted(limit));
         loop {
@@ -184,14 +256,14 @@ fn accepted_block(event: &Event) -> Option<&Share> {
 }
 
 /// Starts an engine and an upstream, and joins them.
-pub(super) fn start(backends: Vec<Box<dyn Backend>>, pools: Vec<Pool>) -> io::Result<Miner> {
+pub(super) fn start(backends: Vec<Box<dyn Backend>>, sources: Vec<Source>) -> io::Result<Miner> {
     let (to_miner, from_engine) = mpsc::unbounded_channel();
     let engine = Engine::start(backends, move |event| {
         // Nobody listens only when the miner is going away.
         let _ = to_miner.send(event);
     })?;
     let (events, from_upstream) = mpsc::unbounded_channel();
-    let upstream = upstream::spawn(pools, events);
+    let upstream = upstream::spawn(sources, events);
     Ok(Miner::new(engine, from_engine, upstream, from_upstream))
 }
 

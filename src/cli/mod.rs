@@ -39,7 +39,7 @@ struct Cli {
 enum Command {
     #[cfg(feature = "local")]
     Local(local::Args),
-    Mine(mine::Args),
+    Mine(Box<mine::Args>),
     Search(search::Args),
     Bench(bench::Args),
     Devices(devices::Args),

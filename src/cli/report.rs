@@ -136,7 +136,7 @@ impl Reporter {
         match event {
             upstream::Event::Connected { url, extranonce1, extranonce2_size, version_mask } => {
                 let line = Line::Connected {
-                    url: url.to_string(),
+                    url: url.clone(),
                     extranonce1: extranonce1.to_lower_hex_string(),
                     extranonce2_size: *extranonce2_size,
                     version_mask: format!("{version_mask:08x}"),

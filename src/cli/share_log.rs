@@ -70,7 +70,7 @@ impl ShareLog {
     pub(super) fn event(&mut self, event: &Event) -> io::Result<()> {
         match event {
             Event::Upstream(upstream::Event::Connected { url, .. }) => {
-                self.pool = url.to_string();
+                self.pool.clone_from(url);
                 Ok(())
             }
             Event::Upstream(upstream::Event::Answered { share, verdict, round_trip }) => {

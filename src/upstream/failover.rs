@@ -1,13 +1,15 @@
-//! One session after the other, until the handle is dropped: with the first pool that can be joined.
+//! One session after the other, until the handle is dropped: with the first source that can be joined.
 //!
-//! Each pool that failed has a pause of its own, which grows. The first in order whose pause is over is tried next. While a
+//! Each source that failed has a pause of its own, which grows. The first in order whose pause is over is tried next. While a
 //! session with a later one stands, those before it are tried beside it, each when its pause is over, up to the point
-//! where they give a job: then the session is left for the better pool.
+//! where they give a job: then the session is left for the better one.
 
 use super::connection::connect;
+#[cfg(feature = "solo")]
+use super::node::NodeSession;
 use super::pauses::Pauses;
 use super::session::{Session, SessionError};
-use super::{Event, Handle, Pool, PoolUrl};
+use super::{Event, Handle, PoolUrl, Source};
 use crate::job::Share;
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -17,39 +19,62 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 /// How long a pool may take from being asked to its first job, when it is tried beside another.
 const TRIAL: Duration = Duration::from_secs(20);
 
-/// Starts a task that keeps a session with the first of these pools that can be joined, and says what happens to `events`.
-pub fn spawn(pools: Vec<Pool>, events: UnboundedSender<Event>) -> Handle {
+/// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens to `events`.
+pub fn spawn(sources: Vec<Source>, events: UnboundedSender<Event>) -> Handle {
     let (shares, from_miner) = unbounded_channel();
-    let candidates = pools.into_iter().map(Candidate::new).collect();
+    let candidates = sources.into_iter().map(Candidate::new).collect();
     tokio::spawn(run(candidates, events, from_miner));
     Handle { shares }
 }
 
-/// A pool, and when it may be tried.
+/// A source, and when it may be tried.
 struct Candidate {
-    pool: Pool,
-    /// Its own address, or where it sent the miner.
-    url: PoolUrl,
+    source: Source,
+    /// Where a pool sent the miner.
+    redirection: Option<PoolUrl>,
     pauses: Pauses,
     ready: Instant,
 }
 
+/// A session with a source of either kind.
+enum Open<'a> {
+    Pool(Session<'a>),
+    #[cfg(feature = "solo")]
+    Node(NodeSession<'a>),
+}
+
 impl Candidate {
-    fn new(pool: Pool) -> Candidate {
-        let url = pool.url.clone();
-        Candidate { pool, url, pauses: Pauses::new(), ready: Instant::now() }
+    fn new(source: Source) -> Candidate {
+        Candidate { source, redirection: None, pauses: Pauses::new(), ready: Instant::now() }
+    }
+
+    fn url(&self) -> String {
+        self.redirection.as_ref().map_or_else(|| self.source.url(), PoolUrl::to_string)
     }
 
     /// Notes that a session ended, or a trial failed.
     fn ended(&mut self, error: &SessionError, now: Instant) {
         let pause = self.pauses.next();
         // Where a redirection leads nowhere, the pool's own address is tried again.
-        let (url, pause) = match error {
-            SessionError::Reconnect { to, wait } => (to.clone(), pause.max(*wait)),
-            _ => (self.pool.url.clone(), pause),
+        let (redirection, pause) = match error {
+            SessionError::Reconnect { to, wait } => (Some(to.clone()), pause.max(*wait)),
+            _ => (None, pause),
         };
-        self.url = url;
+        self.redirection = redirection;
         self.ready = now + pause;
+    }
+
+    async fn open<'a>(&'a self, events: &'a UnboundedSender<Event>) -> Result<Open<'a>, SessionError> {
+        match &self.source {
+            Source::Pool(pool) => {
+                let url = self.redirection.as_ref().unwrap_or(&pool.url);
+                let connection = connect(pool, url).await;
+                let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
+                Ok(Open::Pool(Session::new(connection, pool, url, events)))
+            }
+            #[cfg(feature = "solo")]
+            Source::Node(node) => NodeSession::open(node, events).await.map(Open::Node).map_err(SessionError::Node),
+        }
     }
 
     /// Whether it can be joined and gives a job.
@@ -57,8 +82,7 @@ impl Candidate {
         let (events, mut said) = unbounded_channel();
         let (_handle, mut no_shares) = unbounded_channel();
         let trial = async {
-            let connection = connect(&self.pool, &self.url).await.ok()?;
-            let mut session = Session::new(connection, &self.pool, &self.url, &events);
+            let mut session = self.open(&events).await.ok()?;
             let job = async {
                 while !matches!(said.recv().await?, Event::Job { .. }) {}
                 Some(())
@@ -69,6 +93,43 @@ impl Candidate {
             }
         };
         timeout(TRIAL, trial).await.ok().flatten().is_some()
+    }
+}
+
+impl Open<'_> {
+    async fn run(&mut self, shares: &mut UnboundedReceiver<Share>) -> Result<(), SessionError> {
+        match self {
+            Open::Pool(session) => session.run(shares).await,
+            #[cfg(feature = "solo")]
+            Open::Node(session) => session.run(shares).await,
+        }
+    }
+
+    /// Waits a little for answers that are due.
+    async fn leave(&mut self) {
+        match self {
+            Open::Pool(session) => session.leave().await,
+            // Each block is answered before anything else is done.
+            #[cfg(feature = "solo")]
+            Open::Node(_) => {}
+        }
+    }
+
+    fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
+        match self {
+            Open::Pool(session) => session.give_up(shares),
+            #[cfg(feature = "solo")]
+            Open::Node(session) => session.give_up(shares),
+        }
+    }
+
+    /// Whether it ever gave a job.
+    fn worked(&self) -> bool {
+        match self {
+            Open::Pool(session) => session.worked,
+            #[cfg(feature = "solo")]
+            Open::Node(session) => session.worked,
+        }
     }
 }
 
@@ -85,10 +146,14 @@ async fn run(mut candidates: Vec<Candidate>, events: UnboundedSender<Event>, mut
             let _ = events.send(Event::Lost(vec![share]));
         }
         let (before, rest) = candidates.split_at_mut(place);
-        let Some(error) = session(before, &mut rest[0], &events, &mut shares).await else { return };
-        let url = rest[0].url.clone();
-        let now = Instant::now();
-        rest[0].ended(&error, now);
+        let candidate = &mut rest[0];
+        let (worked, ended) = session(before, candidate, &events, &mut shares).await;
+        if worked {
+            candidate.pauses.reset();
+        }
+        let Err(error) = ended else { return };
+        let (url, now) = (candidate.url(), Instant::now());
+        candidate.ended(&error, now);
         let next = candidates.iter().map(|candidate| candidate.ready).min();
         let retry = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
         if events.send(Event::Disconnected { url, error, retry }).is_err() {
@@ -97,41 +162,37 @@ async fn run(mut candidates: Vec<Candidate>, events: UnboundedSender<Event>, mut
     }
 }
 
-/// One session, left early if one of the candidates before this is well again. `None` where the miner dropped its handle.
+/// One session, left early if one of the candidates before this is well again. Whether it ever gave a job, and why it ended:
+/// `Ok` where the miner dropped its handle.
 async fn session(
     before: &mut [Candidate],
-    candidate: &mut Candidate,
+    candidate: &Candidate,
     events: &UnboundedSender<Event>,
     shares: &mut UnboundedReceiver<Share>,
-) -> Option<SessionError> {
-    let Candidate { pool, url, pauses, .. } = candidate;
-    let connection = match connect(pool, url).await {
-        Ok(connection) => connection,
-        Err(source) => return Some(SessionError::Connect { url: url.clone(), source }),
+) -> (bool, Result<(), SessionError>) {
+    let mut session = match candidate.open(events).await {
+        Ok(session) => session,
+        Err(error) => return (false, Err(error)),
     };
-    let mut session = Session::new(connection, pool, url, events);
     let ended = tokio::select! {
-        ended = session.run(shares) => ended.err(),
+        ended = session.run(shares) => ended,
         to = better(before) => {
             session.leave().await;
-            Some(SessionError::Better { to })
+            Err(SessionError::Better { to })
         }
     };
-    if session.worked {
-        pauses.reset();
-    }
     session.give_up(shares);
-    ended
+    (session.worked(), ended)
 }
 
 /// Waits until one of these is well.
-async fn better(candidates: &mut [Candidate]) -> PoolUrl {
+async fn better(candidates: &mut [Candidate]) -> String {
     loop {
         let Some(next) = candidates.iter_mut().min_by_key(|candidate| candidate.ready) else { return pending().await };
         sleep_until(next.ready.into()).await;
         if next.is_well().await {
             next.pauses.reset();
-            return next.url.clone();
+            return next.url();
         }
         next.ended(&SessionError::Silent, Instant::now());
     }

@@ -6,12 +6,16 @@
 
 mod connection;
 mod failover;
+#[cfg(feature = "solo")]
+mod node;
 mod pauses;
 mod session;
 mod tls;
 mod url;
 
 pub use failover::spawn;
+#[cfg(feature = "solo")]
+pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError};
 pub use session::SessionError;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, UrlError};
@@ -23,6 +27,33 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+
+/// Something that gives jobs and takes shares.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A pool.
+    Pool(Pool),
+    /// A node, to mine on alone.
+    #[cfg(feature = "solo")]
+    Node(Node),
+}
+
+impl Source {
+    /// Its URL.
+    pub fn url(&self) -> String {
+        match self {
+            Source::Pool(pool) => pool.url.to_string(),
+            #[cfg(feature = "solo")]
+            Source::Node(node) => node.url.to_string(),
+        }
+    }
+}
+
+impl From<Pool> for Source {
+    fn from(pool: Pool) -> Source {
+        Source::Pool(pool)
+    }
+}
 
 /// A pool, and how to join it.
 #[derive(Clone, Debug)]
@@ -67,8 +98,8 @@ impl fmt::Debug for Credentials {
 pub enum Event {
     /// A session stands, and the pool knows the user.
     Connected {
-        /// The pool.
-        url: PoolUrl,
+        /// The pool's or the node's.
+        url: String,
         /// What the pool tells this session apart by.
         extranonce1: Vec<u8>,
         /// How many bytes of the coinbase are the miner's.
@@ -103,8 +134,8 @@ pub enum Event {
     Unreadable(MessageError),
     /// The session ended, or could not begin.
     Disconnected {
-        /// Which pool.
-        url: PoolUrl,
+        /// From which pool or node.
+        url: String,
         /// Why.
         error: SessionError,
         /// When the next is tried, with this pool or another.

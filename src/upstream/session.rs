@@ -71,12 +71,16 @@ pub enum SessionError {
     /// The pool rejected many shares, and accepted none between them.
     #[error("the pool rejected {0} shares one after the other")]
     Rejections(u32),
-    /// A pool that comes before this one is well again.
+    /// A pool or node that comes before this one is well again.
     #[error("{to} is well again")]
     Better {
         /// Which.
-        to: PoolUrl,
+        to: String,
     },
+    /// The node, where there is no pool.
+    #[cfg(feature = "solo")]
+    #[error(transparent)]
+    Node(super::NodeError),
     /// The pool asked for another connection.
     #[error("the pool asked to reconnect to {to}")]
     Reconnect {
@@ -329,7 +333,7 @@ impl<'a> Session<'a> {
         }
         self.authorized = true;
         if let Some((extranonce1, extranonce2_size)) = self.extranonce.clone() {
-            let (url, version_mask) = (self.url.clone(), self.version_mask);
+            let (url, version_mask) = (self.url.to_string(), self.version_mask);
             self.say(Event::Connected { url, extranonce1, extranonce2_size, version_mask });
         }
         // Some pools send the first job before they answer.

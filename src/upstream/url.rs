@@ -21,13 +21,19 @@ pub struct PoolUrl {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UrlError {
     /// Another protocol, or none.
-    #[error("url: {0:?}: no such protocol; expected stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT")]
+    #[error(
+        "url: {0:?}: no such protocol; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+    )]
     Scheme(String),
     /// No host.
-    #[error("url: {0:?} names no host; expected stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT")]
+    #[error(
+        "url: {0:?} names no host; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+    )]
     Host(String),
     /// No port, or none that can be.
-    #[error("url: {0:?} has no port from 1 to 65535; expected stratum+tcp://HOST:PORT or stratum+ssl://HOST:PORT")]
+    #[error(
+        "url: {0:?} has no port from 1 to 65535; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+    )]
     Port(String),
 }
 
@@ -67,16 +73,21 @@ impl FromStr for PoolUrl {
             Some(("stratum+ssl" | "stratum+tls", rest)) => (true, rest),
             _ => return Err(UrlError::Scheme(url.to_owned())),
         };
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(url.to_owned()))?;
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if host.is_empty() || host.contains(['/', '@', '[', ']', ' ']) {
-            return Err(UrlError::Host(url.to_owned()));
-        }
-        match port.parse() {
-            Ok(port) if port != 0 => Ok(PoolUrl { tls, host: host.to_owned(), port }),
-            _ => Err(UrlError::Port(url.to_owned())),
-        }
+        host_and_port(url, rest).map(|(host, port)| PoolUrl { tls, host, port })
+    }
+}
+
+/// What follows a URL's scheme: a host, without brackets, and a port.
+pub(super) fn host_and_port(url: &str, rest: &str) -> Result<(String, u16), UrlError> {
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(url.to_owned()))?;
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    if host.is_empty() || host.contains(['/', '@', '[', ']', ' ']) {
+        return Err(UrlError::Host(url.to_owned()));
+    }
+    match port.parse() {
+        Ok(port) if port != 0 => Ok((host.to_owned(), port)),
+        _ => Err(UrlError::Port(url.to_owned())),
     }
 }
 

@@ -1,0 +1,329 @@
+//! Alone on a node: block templates in place of a pool's jobs, blocks in place of shares (BIP 22, BIP 23).
+
+mod rpc;
+mod template;
+
+pub use template::{MAX_TAG, TemplateError};
+
+use super::Event;
+use super::session::SessionError;
+use super::url::{UrlError, host_and_port};
+use crate::job::Share;
+use bitcoin::address::NetworkUnchecked;
+use bitcoin::{Address, Network, ScriptBuf};
+use midstate_stratum::Difficulty;
+use midstate_stratum::message::RpcError;
+use rpc::Client;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+use template::Template;
+use thiserror::Error;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+
+/// How long a node may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A long poll that brings nothing for so long is asked anew, for a template with the present time.
+const LONG_POLL: Duration = Duration::from_secs(90);
+/// How often a node is asked that knows no long poll.
+const POLL: Duration = Duration::from_secs(2);
+/// Templates that shares may still come of.
+const KEPT: usize = 8;
+
+/// A node to mine on alone.
+#[derive(Clone)]
+pub struct Node {
+    /// Where its JSON-RPC is.
+    pub url: NodeUrl,
+    /// How it knows its user.
+    pub login: Login,
+    /// Whom blocks pay.
+    pub pay_to: Address<NetworkUnchecked>,
+    /// What else stands in a block's coinbase, up to [`MAX_TAG`] bytes.
+    pub tag: Vec<u8>,
+}
+
+/// How a node knows its user.
+#[derive(Clone)]
+pub enum Login {
+    /// By a file that the node writes when it starts.
+    Cookie(PathBuf),
+    /// By name and password.
+    Password {
+        /// The name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Passwords have no business in logs.
+        f.debug_struct("Node").field("url", &self.url).field("pay_to", &self.pay_to).finish_non_exhaustive()
+    }
+}
+
+/// Where a node's JSON-RPC is: `http://HOST:PORT`, an IPv6 address in brackets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeUrl {
+    /// A name or an address, without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+impl FromStr for NodeUrl {
+    type Err = UrlError;
+
+    fn from_str(url: &str) -> Result<NodeUrl, UrlError> {
+        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(url.to_owned()))?;
+        host_and_port(url, rest).map(|(host, port)| NodeUrl { host, port })
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NodeUrl { host, port } = self;
+        if host.contains(':') { write!(f, "http://[{host}]:{port}") } else { write!(f, "http://{host}:{port}") }
+    }
+}
+
+/// What went wrong with a node.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The cookie.
+    #[error("cookie {path:?}: {source}; the node writes it when it starts")]
+    Cookie {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No connection, or none that is HTTP.
+    #[error("the node cannot be asked: {0}")]
+    Http(String),
+    /// No answer.
+    #[error("the node did not answer {method}")]
+    Silent {
+        /// What it was asked.
+        method: &'static str,
+    },
+    /// The user or the password.
+    #[error("the node refused the login (HTTP {0}): check the user and password, or the cookie")]
+    Login(u16),
+    /// Something else than JSON-RPC.
+    #[error("the answer is no JSON-RPC (HTTP {status}): is this a node's RPC port?")]
+    NotJson {
+        /// The answer's status.
+        status: u16,
+    },
+    /// The node said no.
+    #[error("the node refused {method}: {message} ({code})")]
+    Refused {
+        /// What it was asked.
+        method: &'static str,
+        /// Its code.
+        code: i64,
+        /// Its reason.
+        message: String,
+    },
+    /// The address is for another network.
+    #[error("pay-to: the address is not for the node's chain, {chain}")]
+    Network {
+        /// The chain, as the node calls it.
+        chain: String,
+    },
+    /// The template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+}
+
+/// A node's answers, from its first to its end.
+pub(super) struct NodeSession<'a> {
+    node: &'a Node,
+    client: Client,
+    events: &'a UnboundedSender<Event>,
+    pay_to: ScriptBuf,
+    extranonce1: [u8; 4],
+    /// The newest last.
+    templates: VecDeque<Template>,
+    jobs: u64,
+    pub(super) worked: bool,
+}
+
+impl<'a> NodeSession<'a> {
+    /// Asks a node for its chain.
+    pub(super) async fn open(node: &'a Node, events: &'a UnboundedSender<Event>) -> Result<Self, NodeError> {
+        let client = Client::new(&node.url, &node.login)?;
+        let info = client.call("getblockchaininfo", json!([]), PATIENCE).await?;
+        let chain = info["chain"].as_str().unwrap_or_default();
+        let network = Network::from_core_arg(chain).ok();
+        let address = network.and_then(|network| node.pay_to.clone().require_network(network).ok());
+        let pay_to = address.ok_or_else(|| NodeError::Network { chain: chain.to_owned() })?.script_pubkey();
+        let mut extranonce1 = [0; 4];
+        // Only so that two miners on one node, for one address, do not search the same headers.
+        let _ = getrandom::fill(&mut extranonce1);
+        let templates = VecDeque::new();
+        Ok(NodeSession { node, client, events, pay_to, extranonce1, templates, jobs: 0, worked: false })
+    }
+
+    /// Until the session ends; `Ok` when the miner dropped its handle.
+    pub(super) async fn run(&mut self, shares: &mut UnboundedReceiver<Share>) -> Result<(), SessionError> {
+        let first = self.client.call("getblocktemplate", request(None), PATIENCE).await.map_err(SessionError::Node)?;
+        self.say(Event::Connected {
+            url: self.node.url.to_string(),
+            extranonce1: self.extranonce1.to_vec(),
+            extranonce2_size: 4,
+            version_mask: 0x1fff_e000,
+        });
+        self.begin(first)?;
+        loop {
+            let long_poll = self.templates.back().and_then(|template| template.long_poll.clone());
+            let mut next = std::pin::pin!(next_template(self.client.clone(), long_poll));
+            loop {
+                tokio::select! {
+                    template = &mut next => {
+                        if let Some(template) = template.map_err(SessionError::Node)? {
+                            self.begin(template)?;
+                        }
+                        break;
+                    }
+                    share = shares.recv() => match share {
+                        Some(share) => self.submit(share).await?,
+                        None => return Ok(()),
+                    },
+                }
+            }
+        }
+    }
+
+    /// The session ended: what waits to be sent is lost.
+    pub(super) fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
+        let lost: Vec<Share> = std::iter::from_fn(|| shares.try_recv().ok()).collect();
+        if !lost.is_empty() {
+            self.say(Event::Lost(lost));
+        }
+    }
+
+    fn begin(&mut self, template: Value) -> Result<(), SessionError> {
+        self.jobs += 1;
+        let (id, Node { tag, .. }) = (self.jobs.to_string(), self.node);
+        let template = Template::read(template, id, &self.pay_to, tag, self.extranonce1);
+        let template = template.map_err(|error| SessionError::Node(error.into()))?;
+        let job = template.job.clone();
+        let tip = self.templates.back().map(|template| template.job.previous_block_hash);
+        let clean = tip != Some(job.previous_block_hash);
+        if clean {
+            self.templates.clear();
+        }
+        self.templates.push_back(template);
+        if self.templates.len() > KEPT {
+            self.templates.pop_front();
+        }
+        let difficulty = Difficulty::new(job.target.difficulty()).unwrap_or(Difficulty::ONE);
+        self.say(Event::Job { job, difficulty, clean });
+        self.worked = true;
+        Ok(())
+    }
+
+    async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
+        let Some(template) = self.templates.iter().find(|template| template.job == share.origin.job) else {
+            self.say(Event::Lost(vec![share]));
+            return Ok(());
+        };
+        let block = template.block(&share);
+        let sent = Instant::now();
+        let answer = self.client.call("submitblock", json!([block]), PATIENCE).await;
+        let verdict = match answer {
+            Ok(Value::Null) => Ok(()),
+            Ok(word) => Err(explained(word.as_str().unwrap_or("an answer that is no word"))),
+            Err(NodeError::Refused { code, message, .. }) => Err(RpcError { code, message }),
+            Err(error) => {
+                // Whether it has the block nobody knows.
+                self.say(Event::Lost(vec![share]));
+                return Err(SessionError::Node(error));
+            }
+        };
+        self.say(Event::Answered { share: Box::new(share), verdict, round_trip: sent.elapsed() });
+        Ok(())
+    }
+
+    /// Nobody listens only when the miner is going away, which the next share shows.
+    fn say(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+}
+
+fn request(long_poll: Option<&str>) -> Value {
+    match long_poll {
+        None => json!([{"rules": ["segwit"]}]),
+        Some(id) => json!([{"rules": ["segwit"], "longpollid": id}]),
+    }
+}
+
+/// The next template, when there is something new; `None` where the time has come to ask again.
+async fn next_template(client: Client, long_poll: Option<String>) -> Result<Option<Value>, NodeError> {
+    let Some(id) = long_poll else {
+        tokio::time::sleep(POLL).await;
+        return client.call("getblocktemplate", request(None), PATIENCE).await.map(Some);
+    };
+    match client.call("getblocktemplate", request(Some(&id)), LONG_POLL).await {
+        Ok(template) => Ok(Some(template)),
+        // Nothing new, or a node that is gone: which of the two, this tells.
+        Err(NodeError::Silent { .. }) => client.call("getblocktemplate", request(None), PATIENCE).await.map(Some),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a word of `submitblock` means (BIP 22).
+fn explained(word: &str) -> RpcError {
+    let (code, meaning) = match word {
+        "duplicate" => (22, "the node has this block already"),
+        "duplicate-invalid" => (22, "the node has seen this block, and found it invalid"),
+        "duplicate-inconclusive" => (22, "the node has this block, and has not judged it yet"),
+        "inconclusive" => (21, "it is valid, but another block of its height came first"),
+        "bad-prevblk" | "prev-blk-not-found" | "stale-prevblk" => (21, "the block before it is not the node's best"),
+        "high-hash" => (23, "its hash does not meet the target"),
+        "bad-cb-height" => (20, "its coinbase does not begin with the height (BIP 34)"),
+        "bad-cb-amount" => (20, "its coinbase pays more than the subsidy and the fees"),
+        "bad-txnmrklroot" => (20, "its merkle root is not that of its transactions"),
+        "bad-witness-merkle-match" => (20, "its witness commitment is not that of its witnesses"),
+        "time-too-old" => (20, "its time is not after the median of the last eleven blocks"),
+        "time-too-new" => (20, "its time is more than two hours ahead of the node's clock"),
+        word if word.starts_with("bad-version") => (20, "the chain takes no blocks of its version any more"),
+        _ => (20, "the node refused it"),
+    };
+    RpcError { code, message: format!("{word}: {meaning}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_round_trip_and_secrets_stay_out_of_sight() {
+        for url in ["http://127.0.0.1:18443", "http://[::1]:8332", "http://node.example:80"] {
+            assert_eq!(url.parse::<NodeUrl>().unwrap().to_string(), url);
+        }
+        for wrong in ["https://node:1", "node:1", "http://node", "http://:1", "http://node:0", "http://a/b:1"] {
+            assert!(wrong.parse::<NodeUrl>().is_err(), "{wrong}");
+        }
+        let login = Login::Password { user: "u".to_owned(), password: "correct horse".to_owned() };
+        let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
+        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
+        assert!(!format!("{node:?}").contains("horse"));
+    }
+
+    #[test]
+    fn every_word_is_explained() {
+        for word in ["duplicate", "inconclusive", "high-hash", "bad-version(0x00000001)", "bad-something-new"] {
+            let RpcError { message, .. } = explained(word);
+            assert!(message.starts_with(word) && message.len() > word.len() + 5, "{message}");
+        }
+    }
+}
