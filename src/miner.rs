@@ -79,6 +79,8 @@ impl Stats {
     }
 }
 
+/// How long the fate of a block may be unknown before the search goes on.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How often the counters are read for the hashrate, and said.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -98,6 +100,8 @@ pub struct Miner {
     tip: Option<[u8; 32]>,
     /// The job to go on with where a block is rejected.
     job: Option<Arc<Job>>,
+    /// Since when nothing is searched, as a block's fate is unknown.
+    searched_until: Option<Instant>,
     /// Shares that wait for the fate of a block, if one was sent for the current tip.
     behind_block: Option<Vec<Share>>,
     jobs: u128,
@@ -125,6 +129,7 @@ impl Miner {
             said: VecDeque::new(),
             tip: None,
             job: None,
+            searched_until: None,
             behind_block: None,
             jobs: 0,
             paused: false,
@@ -142,7 +147,10 @@ impl Miner {
                 biased;
                 Some(event) = self.from_upstream.recv() => self.on_upstream(event),
                 Some(event) = self.from_engine.recv() => self.on_engine(event),
-                _ = self.ticks.tick() => return Event::Stats(self.stats()),
+                _ = self.ticks.tick() => {
+                    self.search_on();
+                    return Event::Stats(self.stats());
+                }
             }
         }
     }
@@ -239,6 +247,7 @@ impl Miner {
 
     fn begin(&mut self, job: &Arc<Job>) {
         self.job = Some(Arc::clone(job));
+        self.searched_until = None;
         if self.paused {
             return;
         }
@@ -248,6 +257,15 @@ impl Miner {
         match JobStream::new(Arc::clone(job), self.engine.versions(), first_extranonce2) {
             Ok(stream) => self.engine.set_source(Box::new(stream)),
             Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
+        }
+    }
+
+    /// Searches again where a block's fate stays unknown: a pool may take a share that the network does not take for a block.
+    fn search_on(&mut self) {
+        if self.searched_until.is_some_and(|since| since.elapsed() >= PATIENCE)
+            && let Some(job) = self.job.clone()
+        {
+            self.begin(&job);
         }
     }
 
@@ -275,6 +293,7 @@ impl Miner {
             self.behind_block = Some(Vec::new());
             if Target::from_compact(share.origin.job.nbits).is_ok_and(|target| share.origin.job.target <= target) {
                 self.engine.pause();
+                self.searched_until = Some(Instant::now());
             }
         }
         let unsent = match &self.upstream {

@@ -1,11 +1,10 @@
 //! Several pools in order: who takes whose place, and the way back. The pools are hand-written.
 
 mod common {
-    #[allow(dead_code, reason = "not all of the scripted pool is needed here")]
     pub(crate) mod scripted;
 }
 
-use common::scripted::{PATIENCE, Pool, job};
+use common::scripted::{PATIENCE, Pool, job, listener, url};
 use midstate::job::{Origin, Share};
 use midstate::upstream::{self, Credentials, Event, Handle, SessionError, spawn};
 use serde_json::json;
@@ -61,16 +60,6 @@ impl Miner {
         let header = job.header(&job.merkle_root(&extranonce2), job.ntime).with_nonce(nonce);
         Share { origin: Origin { job, extranonce2 }, hash: header.hash(), header, worker: 0 }
     }
-}
-
-fn url(port: u16) -> String {
-    format!("stratum+tcp://127.0.0.1:{port}")
-}
-
-fn listener() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (listener, port)
 }
 
 #[test]

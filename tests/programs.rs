@@ -134,7 +134,12 @@ fn keys(object: &Value) -> Vec<&str> {
 fn arguments_that_make_no_sense_are_named_and_end_with_2() {
     let url = "mine --user a --url";
     for (arguments, words) in [
-        (format!("{url} http://127.0.0.1:1"), vec!["--url", "url: \"http://127.0.0.1:1\""]),
+        (format!("{url} ftp://127.0.0.1:1"), vec!["--url", "url: \"ftp://127.0.0.1:1\""]),
+        (format!("{url} http://127.0.0.1:1"), vec!["http://127.0.0.1:1", "--pay-to"]),
+        ("mine --url http://127.0.0.1:1".to_owned(), vec!["http://127.0.0.1:1", "--rpc-cookie", "--user"]),
+        (format!("{url} http://127.0.0.1:1 --pay-to nobody"), vec!["--pay-to", "nobody"]),
+        ("mine --url stratum+tcp://h:1".to_owned(), vec!["stratum+tcp://h:1", "--user"]),
+        ("bench --backend gpu --gpu-dispatch 60".to_owned(), vec!["--gpu-dispatch", "60", "1 to 50"]),
         (format!("{url} stratum+tcp://127.0.0.1"), vec!["--url", "port"]),
         (format!("{url} stratum+tcp://h:1 --password-file /no/such"), vec!["password file", "/no/such"]),
         (format!("{url} stratum+tcp://h:1 --threads 0"), vec!["--threads"]),

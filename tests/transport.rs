@@ -2,11 +2,10 @@
 //! or written by hand.
 
 mod common {
-    #[allow(dead_code, reason = "not all of the scripted pool is needed here")]
     pub(crate) mod scripted;
 }
 
-use common::scripted::{self, PATIENCE};
+use common::scripted::{self, PATIENCE, listener};
 use midstate::upstream::{Credentials, Event, Fingerprint, Pool, SessionError, Trust, spawn};
 use sha2::{Digest, Sha256};
 use std::future::Future;
@@ -21,12 +20,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-
-fn listener() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
 
 /// Serves each connection in its own task.
 fn serve<F: Future<Output = ()> + Send + 'static>(
@@ -44,7 +37,7 @@ fn serve<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// A certificate for `localhost` that nobody but itself vouches for, and a server that ends TLS with it before a pool.
-fn in_tls(runtime: &Runtime, pool: SocketAddr) -> (CertificateDer<'static>, SocketAddr) {
+fn in_tls(runtime: &Runtime, pool: u16) -> (CertificateDer<'static>, SocketAddr) {
     let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let certificate = key.cert.der().clone();
     let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
@@ -58,7 +51,8 @@ fn in_tls(runtime: &Runtime, pool: SocketAddr) -> (CertificateDer<'static>, Sock
     let address = serve(runtime, move |stream| {
         let accepting = acceptor.accept(stream);
         async move {
-            if let (Ok(mut inside), Ok(mut outside)) = (accepting.await, TcpStream::connect(pool).await) {
+            if let (Ok(mut inside), Ok(mut outside)) = (accepting.await, TcpStream::connect(("127.0.0.1", pool)).await)
+            {
                 let _ = copy_bidirectional(&mut inside, &mut outside).await;
             }
         }
@@ -147,7 +141,7 @@ fn tls_with_a_server_that_has_none_is_named() {
 }
 
 /// A proxy that takes anybody, and passes everything on to one address, if the right name is asked for (RFC 1928).
-fn socks5(runtime: &Runtime, pool: SocketAddr, name: &'static str) -> SocketAddr {
+fn socks5(runtime: &Runtime, pool: u16, name: &'static str) -> SocketAddr {
     serve(runtime, move |mut miner| async move {
         let mut greeting = [0; 2];
         miner.read_exact(&mut greeting).await.unwrap();
@@ -164,7 +158,7 @@ fn socks5(runtime: &Runtime, pool: SocketAddr, name: &'static str) -> SocketAddr
             let _ = miner.write_all(&[5, 4, 0, 1, 0, 0, 0, 0, 0, 0]).await;
             return;
         }
-        let mut pool = TcpStream::connect(pool).await.unwrap();
+        let mut pool = TcpStream::connect(("127.0.0.1", pool)).await.unwrap();
         miner.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
         let _ = copy_bidirectional(&mut miner, &mut pool).await;
     })

@@ -4,7 +4,7 @@ mod common {
     pub(crate) mod scripted;
 }
 
-use common::scripted::{PATIENCE, Pool, job};
+use common::scripted::{self, PATIENCE, Pool, job, listener, url};
 use midstate::job::{Job, Origin, Share};
 use midstate::upstream::{self, Credentials, Event, Handle, SessionError, spawn};
 use midstate_stratum::Difficulty;
@@ -82,16 +82,6 @@ impl Miner {
             other => panic!("{other:?}"),
         }
     }
-}
-
-fn url(port: u16) -> String {
-    format!("stratum+tcp://127.0.0.1:{port}")
-}
-
-fn listener() -> (TcpListener, u16) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    (listener, port)
 }
 
 /// A session that stands.
@@ -274,7 +264,7 @@ fn a_pool_may_send_a_miner_to_itself_and_not_elsewhere() {
     miner.connected();
 
     // To another port, as a string, after a second; and back to the first when nobody is there any more.
-    let (other, other_port) = self::listener();
+    let (other, other_port) = scripted::listener();
     pool.call("client.reconnect", &json!(["127.0.0.1", other_port.to_string(), 1]));
     let (_, retry) = miner.disconnected();
     assert!(retry >= Duration::from_secs(1));

@@ -81,8 +81,9 @@ pub struct GpuOptions {
     pub versions: Option<u32>,
     /// Nonces an invocation: one of [`GpuOptions::NONCES`].
     pub nonces: Option<u32>,
-    /// How long a dispatch should take; 50 ms at most, or a new tip waits too long.
-    pub dispatch: Option<Duration>,
+    /// How long a dispatch should take; 50 ms at most, or a new tip waits too long. Each for the adapters of that number, name or
+    /// address, or for all; the last that fits counts.
+    pub dispatch: Vec<(Option<String>, Duration)>,
     /// Whether to measure what was measured before, and on software too.
     pub tune: bool,
 }

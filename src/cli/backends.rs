@@ -36,9 +36,10 @@ pub(super) struct GpuArgs {
     /// Nonces that an invocation hashes
     #[arg(long = "gpu-nonces", value_name = "N", value_parser = one_of(GpuOptions::NONCES))]
     nonces: Option<u32>,
-    /// How long a dispatch takes, in milliseconds: longer costs less, shorter reacts sooner [default: 20; 5 on software]
-    #[arg(long = "gpu-dispatch", value_name = "MS", value_parser = clap::value_parser!(u8).range(1..=50))]
-    dispatch: Option<u8>,
+    /// How long a dispatch takes, in milliseconds: longer costs less, shorter reacts sooner; for all GPUs, or for one. May be given
+    /// several times [default: 20; 5 on software]
+    #[arg(long = "gpu-dispatch", value_name = "[NAME=]MS", value_parser = parse_dispatch)]
+    dispatch: Vec<(Option<String>, Duration)>,
     /// Measure anew, and on software too
     #[arg(long = "gpu-tune")]
     tune: bool,
@@ -52,6 +53,20 @@ pub(super) struct NotOneOf(&'static [u32]);
 /// Takes one of these numbers.
 pub(super) fn one_of(numbers: &'static [u32]) -> impl Fn(&str) -> Result<u32, NotOneOf> + Clone {
     move |text| text.parse().ok().filter(|number| numbers.contains(number)).ok_or(NotOneOf(numbers))
+}
+
+/// Why a dispatch cannot take that long.
+#[derive(Debug, Error)]
+#[error("expected 1 to 50 milliseconds, for all or as NAME=MS")]
+pub(super) struct NoDispatch;
+
+fn parse_dispatch(text: &str) -> Result<(Option<String>, Duration), NoDispatch> {
+    let (name, ms) = match text.rsplit_once('=') {
+        Some((name, ms)) => (Some(name.to_owned()), ms),
+        None => (None, text),
+    };
+    let ms = ms.parse().ok().filter(|ms| (1..=50).contains(ms)).ok_or(NoDispatch)?;
+    Ok((name, Duration::from_millis(ms)))
 }
 
 impl BackendArgs {
@@ -88,10 +103,25 @@ impl BackendArgs {
                 workgroup: self.gpu.workgroup,
                 versions: self.gpu.versions,
                 nonces: self.gpu.nonces,
-                dispatch: self.gpu.dispatch.map(|ms| Duration::from_millis(ms.into())),
+                dispatch: self.gpu.dispatch.clone(),
                 tune: self.gpu.tune,
             },
             threads: self.threads.map(usize::from),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dispatches_are_for_one_or_for_all() {
+        assert_eq!(parse_dispatch("20").unwrap(), (None, Duration::from_millis(20)));
+        let one = (Some("0000:01:00.0".to_owned()), Duration::from_millis(5));
+        assert_eq!(parse_dispatch("0000:01:00.0=5").unwrap(), one);
+        for wrong in ["", "0", "51", "x", "L4=", "L4=0"] {
+            assert!(parse_dispatch(wrong).is_err(), "{wrong}");
         }
     }
 }

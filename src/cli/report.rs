@@ -20,7 +20,8 @@ With --json, one object a line; each has an \"event\":
   job        id, height (null where the coinbase does not say), previous_block, difficulty, clean
   share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if accepted)
   block      hash, height, previous_block
-  hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device, hashes_per_second}]
+  hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device, hashes_per_second,
+             hardware_errors, failures}]
   error      message
   summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale, shares_lost, hardware_errors, hashes,
              seconds";
@@ -91,6 +92,8 @@ struct DeviceLine {
     kernel: &'static str,
     device: String,
     hashes_per_second: f64,
+    hardware_errors: u64,
+    failures: u64,
 }
 
 /// Says what happens, in the form that was asked for.
@@ -215,6 +218,8 @@ impl Reporter {
             kernel: worker.identity.kernel,
             device: worker.identity.device.clone(),
             hashes_per_second: worker.hashrate.seconds_10,
+            hardware_errors: worker.hardware_errors,
+            failures: worker.failures,
         };
         let line = Line::Hashrate {
             hashes_per_second_10s: rate.seconds_10,

@@ -82,6 +82,7 @@ struct Worker {
     versions: usize,
     hashes: AtomicU64,
     hardware_errors: AtomicU64,
+    failures: AtomicU64,
 }
 
 /// The counters of one backend.
@@ -93,6 +94,8 @@ pub struct WorkerStats {
     pub hashes: u64,
     /// Candidates that the reference did not confirm.
     pub hardware_errors: u64,
+    /// How often its device failed, and was tried again.
+    pub failures: u64,
     /// Speed over several windows.
     pub hashrate: Hashrate,
 }
@@ -111,6 +114,7 @@ impl<T: Clone + Send + 'static> Engine<T> {
             versions: backend.versions(),
             hashes: AtomicU64::new(0),
             hardware_errors: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
         };
         let shared = Arc::new(Shared {
             epoch: Arc::default(),
@@ -158,6 +162,7 @@ impl<T: Clone + Send + 'static> Engine<T> {
                     identity: worker.identity.clone(),
                     hashes,
                     hardware_errors: worker.hardware_errors.load(Ordering::Relaxed),
+                    failures: worker.failures.load(Ordering::Relaxed),
                     hashrate: meter.hashrate(),
                 }
             })
@@ -205,6 +210,7 @@ impl<T: Clone> Shared<T> {
                     }
                 }
                 Err(error) => {
+                    self.workers[index].failures.fetch_add(1, Ordering::Relaxed);
                     (self.on_event)(Event::Failed { worker: index, error, retry });
                     self.feed.sleep(retry);
                     retry = (retry * 2).min(RETRY_LIMIT);

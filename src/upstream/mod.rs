@@ -28,6 +28,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
+/// The version bits that may be rolled without a meaning of their own (BIP 320).
+const VERSION_MASK: u32 = 0x1fff_e000;
+
 /// Something that gives jobs and takes shares.
 #[derive(Clone, Debug)]
 pub enum Source {

@@ -1,7 +1,7 @@
 //! A session with a Stratum V1 pool, from its first message to its end.
 
 use super::connection::Connection;
-use super::{Credentials, Event, Pool, PoolUrl};
+use super::{Credentials, Event, Pool, PoolUrl, VERSION_MASK};
 use crate::job::{Job, Share};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
@@ -21,8 +21,6 @@ use tokio::time::timeout;
 
 /// How this program names itself to pools.
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
-/// The version bits that may be rolled without a meaning of their own (BIP 320).
-const VERSION_MASK: u32 = 0x1fff_e000;
 /// A pool that says nothing for so long is gone: pools renotify within a minute.
 const SILENCE: Duration = Duration::from_secs(90);
 /// So many rejections without an acceptance between them are no bad luck.

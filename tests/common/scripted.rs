@@ -1,5 +1,7 @@
 //! A pool of hand-written lines. It knows none of our message types, so that both halves cannot be wrong alike.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,6 +9,17 @@ use std::time::{Duration, Instant};
 
 /// No wait takes as long, unless something is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where a pool may listen, and its port.
+pub(crate) fn listener() -> (TcpListener, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+pub(crate) fn url(port: u16) -> String {
+    format!("stratum+tcp://127.0.0.1:{port}")
+}
 
 /// The pool's end of a session.
 pub(crate) struct Pool {

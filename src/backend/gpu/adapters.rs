@@ -21,6 +21,17 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// Whether it is what somebody asks for: by its place among all, by its address on the PCI bus, by a part of its name, or as one of
+    /// `all`.
+    pub(super) fn is_called(&self, place: usize, asked: &str) -> bool {
+        let asked = asked.to_lowercase();
+        match asked.parse::<usize>() {
+            Ok(number) => number == place,
+            Err(_) if asked.contains(':') => self.pci.to_lowercase().ends_with(&asked),
+            Err(_) => asked == "all" || !asked.is_empty() && self.name.to_lowercase().contains(&asked),
+        }
+    }
+
     /// One line for people.
     pub fn details(&self) -> String {
         let kind = if self.software { "software, " } else { "" };
@@ -111,13 +122,13 @@ fn describe(handle: &wgpu::Adapter) -> Adapter {
     }
 }
 
-/// The adapters that are asked for: each by its number in [`adapters`], by its address on the PCI bus, or all whose name has
-/// that part; or `all`. If nothing is asked for, all that are hardware, or else the first that is not.
-pub(super) fn choose(asked: &[String]) -> Result<Vec<(Adapter, wgpu::Adapter)>, GpuError> {
+/// The adapters that are asked for, as [`Adapter::is_called`] says, each with its place in [`adapters`]. If nothing is asked for, all that are hardware, or else the first that is not.
+pub(super) fn choose(asked: &[String]) -> Result<Vec<(usize, Adapter, wgpu::Adapter)>, GpuError> {
     let all = enumerate();
     let described: Vec<Adapter> = all.iter().map(|(adapter, _)| adapter.clone()).collect();
     let chosen = choose_among(&described, asked)?;
-    Ok(all.into_iter().enumerate().filter(|(place, _)| chosen.contains(place)).map(|(_, adapter)| adapter).collect())
+    let placed = all.into_iter().enumerate().map(|(place, (adapter, handle))| (place, adapter, handle));
+    Ok(placed.filter(|(place, ..)| chosen.contains(place)).collect())
 }
 
 /// The places of the adapters that are asked for.
@@ -134,13 +145,7 @@ fn choose_among(all: &[Adapter], asked: &[String]) -> Result<Vec<usize>, GpuErro
     }
     let mut chosen = Vec::new();
     for asked in asked {
-        let wanted = asked.to_lowercase();
-        let found = match wanted.parse() {
-            Ok(number) if number < all.len() => vec![number],
-            _ if wanted == "all" => places(&|_, _| true),
-            _ if wanted.contains(':') => places(&|_, adapter| adapter.pci.to_lowercase().ends_with(&wanted)),
-            _ => places(&|_, adapter| !wanted.is_empty() && adapter.name.to_lowercase().contains(&wanted)),
-        };
+        let found = places(&|place, adapter| adapter.is_called(place, asked));
         if found.is_empty() {
             let there = all.iter().map(|adapter| adapter.name.clone()).collect();
             return Err(GpuError::Unknown { asked: asked.clone(), there });

@@ -215,5 +215,7 @@ fn the_engine_mines_on() {
         }
     }
     assert!(by_other > 0);
-    assert!(engine.stats().iter().all(|worker| worker.hardware_errors == 0));
+    let stats = engine.stats();
+    assert_eq!([stats[0].failures, stats[1].failures], [1, 0]);
+    assert!(stats.iter().all(|worker| worker.hardware_errors == 0));
 }

@@ -85,11 +85,13 @@ struct Task<'a> {
 impl Gpu {
     /// Opens the adapters that the options ask for.
     pub fn open(options: &GpuOptions) -> Result<Vec<Gpu>, GpuError> {
-        let open = |(adapter, handle): (Adapter, wgpu::Adapter)| {
+        let open = |(place, adapter, handle): (usize, Adapter, wgpu::Adapter)| {
             let tuning = Tuning::choose(&adapter, &handle, options)?;
             // A program that plays a device shares its processor with others, and may be late: short dispatches leave room.
             let (slots, dispatch) = if adapter.software { (3, 5) } else { (2, 20) };
-            let dispatch = options.dispatch.unwrap_or(Duration::from_millis(dispatch));
+            let fits = |asked: &Option<String>| asked.as_ref().is_none_or(|asked| adapter.is_called(place, asked));
+            let asked = options.dispatch.iter().rev().find(|(asked, _)| fits(asked));
+            let dispatch = asked.map_or(Duration::from_millis(dispatch), |(_, dispatch)| *dispatch);
             let name = adapter.name.clone();
             let open = move || -> Result<Box<dyn Dispatch>, GpuError> {
                 Ok(Box::new(Device::open(&adapter, &handle, Dialect::of(&adapter.driver), tuning, slots)?))

@@ -167,7 +167,7 @@ mod tests {
     /// Whatever a driver prefers, all compute both.
     #[test]
     fn every_dialect_gives_the_known_answer() {
-        for (adapter, handle) in choose(&[]).unwrap() {
+        for (_, adapter, handle) in choose(&[]).unwrap() {
             for dialect in [Dialect::Usual, Dialect::Radv] {
                 let mut device = Device::open(&adapter, &handle, dialect, Tuning::USUAL, 1).unwrap();
                 Known::new(Tuning::USUAL.versions).check(&mut device).unwrap();
@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_is_measured_is_remembered_and_what_is_forced_is_taken() {
-        let (adapter, handle) = choose(&[]).unwrap().remove(0);
+        let (_, adapter, handle) = choose(&[]).unwrap().remove(0);
         let forced = GpuOptions { workgroup: Some(64), versions: Some(1), tune: true, ..GpuOptions::default() };
         let tuning = Tuning::choose(&adapter, &handle, &forced).unwrap();
         assert_eq!((tuning.workgroup, tuning.versions), (64, 1));

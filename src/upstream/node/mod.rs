@@ -5,9 +5,9 @@ mod template;
 
 pub use template::{MAX_TAG, TemplateError};
 
-use super::Event;
 use super::session::SessionError;
 use super::url::{UrlError, host_and_port};
+use super::{Event, VERSION_MASK};
 use crate::job::Share;
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Network, ScriptBuf};
@@ -21,7 +21,7 @@ use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
-use template::Template;
+use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
 use thiserror::Error;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
@@ -149,7 +149,7 @@ pub(super) struct NodeSession<'a> {
     client: Client,
     events: &'a UnboundedSender<Event>,
     pay_to: ScriptBuf,
-    extranonce1: [u8; 4],
+    extranonce1: [u8; EXTRANONCE1_SIZE],
     /// The newest last.
     templates: VecDeque<Template>,
     jobs: u64,
@@ -165,7 +165,7 @@ impl<'a> NodeSession<'a> {
         let network = Network::from_core_arg(chain).ok();
         let address = network.and_then(|network| node.pay_to.clone().require_network(network).ok());
         let pay_to = address.ok_or_else(|| NodeError::Network { chain: chain.to_owned() })?.script_pubkey();
-        let mut extranonce1 = [0; 4];
+        let mut extranonce1 = [0; EXTRANONCE1_SIZE];
         // Only so that two miners on one node, for one address, do not search the same headers.
         let _ = getrandom::fill(&mut extranonce1);
         let templates = VecDeque::new();
@@ -178,8 +178,8 @@ impl<'a> NodeSession<'a> {
         self.say(Event::Connected {
             url: self.node.url.to_string(),
             extranonce1: self.extranonce1.to_vec(),
-            extranonce2_size: 4,
-            version_mask: 0x1fff_e000,
+            extranonce2_size: EXTRANONCE2_SIZE,
+            version_mask: VERSION_MASK,
         });
         self.begin(first)?;
         loop {

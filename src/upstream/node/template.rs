@@ -2,6 +2,7 @@
 
 use crate::job::{Job, Share};
 use crate::sha256::sha256d;
+use crate::upstream::VERSION_MASK;
 use bitcoin::absolute::LockTime;
 use bitcoin::script::{Builder, PushBytesBuf};
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness, consensus, transaction};
@@ -11,11 +12,9 @@ use serde::Deserialize;
 use std::sync::Arc;
 use thiserror::Error;
 
-/// The version bits that may be rolled without a meaning of their own (BIP 320).
-const VERSION_MASK: u32 = 0x1fff_e000;
 /// Bytes of the coinbase that differ between miners on one node, and that a miner rolls.
-const EXTRANONCE1_SIZE: usize = 4;
-const EXTRANONCE2_SIZE: usize = 4;
+pub(super) const EXTRANONCE1_SIZE: usize = 4;
+pub(super) const EXTRANONCE2_SIZE: usize = 4;
 /// Hashes for a block at least, on average, as a power of two. On regtest every other hash is a block; a miner that took each of them
 /// would drown in what it finds, as only one of a height counts.
 const LEAST_WORK: u32 = 18;
