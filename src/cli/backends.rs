@@ -23,25 +23,26 @@ pub(super) struct BackendArgs {
     pub threads: Option<u16>,
 }
 
+const GPU: &str = "GPU options (what is not given is measured when a GPU is first used, and remembered)";
+
 /// How graphics processors are driven.
 #[derive(clap::Args, Clone, Debug)]
-#[command(next_help_heading = "GPU options, measured and remembered when a GPU is first used if not given")]
 pub(super) struct GpuArgs {
     /// Invocations in a workgroup
-    #[arg(long = "gpu-workgroup", value_name = "N", value_parser = one_of(GpuOptions::WORKGROUPS))]
+    #[arg(help_heading = GPU, long = "gpu-workgroup", value_name = "N", value_parser = one_of(GpuOptions::WORKGROUPS))]
     workgroup: Option<u32>,
     /// Versions of a header that an invocation hashes
-    #[arg(long = "gpu-versions", value_name = "N", value_parser = one_of(GpuOptions::VERSIONS))]
+    #[arg(help_heading = GPU, long = "gpu-versions", value_name = "N", value_parser = one_of(GpuOptions::VERSIONS))]
     pub versions: Option<u32>,
     /// Nonces that an invocation hashes
-    #[arg(long = "gpu-nonces", value_name = "N", value_parser = one_of(GpuOptions::NONCES))]
+    #[arg(help_heading = GPU, long = "gpu-nonces", value_name = "N", value_parser = one_of(GpuOptions::NONCES))]
     nonces: Option<u32>,
     /// How long a dispatch takes, in milliseconds: longer costs less, shorter reacts sooner; for all GPUs, or for one. May be given
     /// several times [default: 20; 5 on software]
-    #[arg(long = "gpu-dispatch", value_name = "[NAME=]MS", value_parser = parse_dispatch)]
+    #[arg(help_heading = GPU, long = "gpu-dispatch", value_name = "[NAME=]MS", value_parser = parse_dispatch)]
     dispatch: Vec<(Option<String>, Duration)>,
     /// Measure anew, and on software too
-    #[arg(long = "gpu-tune")]
+    #[arg(help_heading = GPU, long = "gpu-tune")]
     tune: bool,
 }
 

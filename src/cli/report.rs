@@ -18,13 +18,14 @@ pub(super) const JSON_HELP: &str = "\
 With --json, one object a line; each has an \"event\":
   connected  url, extranonce1, extranonce2_size, version_mask
   job        id, height (null where the coinbase does not say), previous_block, difficulty, clean
-  share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if accepted)
+  share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if
+             accepted)
   block      hash, height, previous_block
-  hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device, hashes_per_second,
-             hardware_errors, failures}]
+  hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device,
+             hashes_per_second, hardware_errors, failures}]
   error      message
-  summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale, shares_lost, hardware_errors, hashes,
-             seconds";
+  summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale,
+             shares_lost, hardware_errors, hashes, seconds";
 
 /// How often the hashrate is said.
 const HASHRATE_INTERVAL: Duration = Duration::from_secs(5);
