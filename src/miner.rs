@@ -148,7 +148,10 @@ impl Miner {
                 Some(event) = self.from_upstream.recv() => self.on_upstream(event),
                 Some(event) = self.from_engine.recv() => self.on_engine(event),
                 _ = self.ticks.tick() => {
-                    self.search_on();
+                    // A pool may take a share that the network does not take for a block.
+                    if self.searched_until.is_some_and(|since| since.elapsed() >= PATIENCE) {
+                        self.search_on();
+                    }
                     return Event::Stats(self.stats());
                 }
             }
@@ -223,8 +226,9 @@ impl Miner {
                 if share.is_block() {
                     let waiting = self.behind_block.take().unwrap_or_default();
                     self.send_all(waiting);
-                    if let (Some(job), None) = (self.job.clone(), &self.behind_block) {
-                        self.begin(&job);
+                    // Unless one of those that waited is a block itself.
+                    if self.behind_block.is_none() && self.searched_until.is_some() {
+                        self.search_on();
                     }
                 }
             }
@@ -260,11 +264,9 @@ impl Miner {
         }
     }
 
-    /// Searches again where a block's fate stays unknown: a pool may take a share that the network does not take for a block.
+    /// Goes on with the job in which nothing was searched.
     fn search_on(&mut self) {
-        if self.searched_until.is_some_and(|since| since.elapsed() >= PATIENCE)
-            && let Some(job) = self.job.clone()
-        {
+        if let Some(job) = self.job.clone() {
             self.begin(&job);
         }
     }

@@ -177,8 +177,10 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
 /// What was asked for, or everything usable; the yardstick first.
 fn contestants(args: &BackendArgs) -> Result<Vec<Contestant>, CliError> {
     args.check()?;
-    let all = devices();
-    let selections: Vec<Selection> = if args.backends.is_empty() && args.kernel.is_none() {
+    let everything = args.backends.is_empty() && args.kernel.is_none();
+    // Listing measures the processor's kernels, which takes its time: only where the list is read.
+    let all = if everything || args.backends.contains(&Kind::Gpu) { devices() } else { Vec::new() };
+    let selections: Vec<Selection> = if everything {
         // A kernel is listed once for each kind of cores, and opened once on all of them; adapters are opened together.
         let mut seen = HashSet::new();
         let usable = all.iter().filter(|device| device.unusable.is_none());

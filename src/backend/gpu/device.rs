@@ -171,6 +171,7 @@ impl Dispatch for Device {
     }
 
     fn submit(&mut self, slot: usize, request: &Request) {
+        let groups = request.count.div_ceil(self.nonces_of_group());
         let pipeline = match request.versions {
             [_] => self.single.get_or_insert_with(|| self.compile.pipeline(&self.gpu, 1)),
             _ => &self.several,
@@ -188,7 +189,6 @@ impl Dispatch for Device {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor { label: None, timestamp_writes });
             pass.set_pipeline(pipeline);
             pass.set_bind_group(0, &slot.bindings, &[]);
-            let groups = request.count.div_ceil(self.tuning.workgroup * self.tuning.nonces);
             let rows = groups.div_ceil(self.widest).max(1);
             pass.dispatch_workgroups(groups.div_ceil(rows), rows, 1);
         }

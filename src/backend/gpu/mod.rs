@@ -98,7 +98,7 @@ impl Gpu {
             };
             Gpu::with(name, tuning.versions, (slots, dispatch), open)
         };
-        adapters::choose(options.adapters.as_slice())?.into_iter().map(open).collect()
+        adapters::choose(&options.adapters)?.into_iter().map(open).collect()
     }
 
     /// A device that is opened by `open`, now and after each failure.
