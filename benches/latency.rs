@@ -123,10 +123,9 @@ fn miner(simulator: &Simulator, threads: usize, seen: &Sender<([u8; 32], Instant
     let engine = Engine::start((0..threads).map(probe).collect(), move |event| {
         let _ = to_miner.send(event);
     });
-    let (events, from_upstream) = tokio::sync::mpsc::unbounded_channel();
     let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), simulator.pool_address().port());
     let credentials = Credentials { user: "bench".to_owned(), password: "x".to_owned() };
-    let upstream = upstream::spawn(vec![Pool::new(url, credentials).into()], events);
+    let (upstream, from_upstream) = upstream::spawn(vec![Pool::new(url, credentials).into()]);
     Miner::new(engine.expect("threads for the engine"), from_engine, upstream, from_upstream)
 }
 

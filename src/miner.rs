@@ -90,7 +90,7 @@ pub struct Miner {
     from_engine: mpsc::UnboundedReceiver<engine::Event<Origin>>,
     /// None once the miner is going to end.
     upstream: Option<upstream::Handle>,
-    from_upstream: mpsc::UnboundedReceiver<upstream::Event>,
+    from_upstream: mpsc::Receiver<upstream::Event>,
     ticks: tokio::time::Interval,
     started: Instant,
     stats: Stats,
@@ -114,7 +114,7 @@ impl Miner {
         engine: Engine<Origin>,
         from_engine: mpsc::UnboundedReceiver<engine::Event<Origin>>,
         upstream: upstream::Handle,
-        from_upstream: mpsc::UnboundedReceiver<upstream::Event>,
+        from_upstream: mpsc::Receiver<upstream::Event>,
     ) -> Miner {
         let mut ticks = interval(STATS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);

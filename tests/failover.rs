@@ -1,66 +1,15 @@
 //! Several pools in order: who takes whose place, and the way back. The pools are hand-written.
 
 mod common {
+    pub(crate) mod joined;
     pub(crate) mod scripted;
 }
 
-use common::scripted::{PATIENCE, Pool, job, listener, url};
-use midstate::job::{Origin, Share};
-use midstate::upstream::{self, Credentials, Event, Handle, SessionError, spawn};
+use common::joined::{Miner, share};
+use common::scripted::{Pool, job, listener, url};
+use midstate::upstream::{Event, SessionError};
 use serde_json::json;
 use std::net::TcpListener;
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-/// A miner with the pools at these ports.
-struct Miner {
-    handle: Handle,
-    events: mpsc::UnboundedReceiver<Event>,
-    runtime: Runtime,
-}
-
-impl Miner {
-    fn of(ports: &[u16]) -> Miner {
-        let runtime = Runtime::new().unwrap();
-        let inside = runtime.enter();
-        let (sender, events) = mpsc::unbounded_channel();
-        let credentials = || Credentials { user: "alice".to_owned(), password: "x".to_owned() };
-        let pool = |port: &u16| upstream::Pool::new(url(*port).parse().unwrap(), credentials()).into();
-        let handle = spawn(ports.iter().map(pool).collect(), sender);
-        drop(inside);
-        Miner { handle, events, runtime }
-    }
-
-    fn next(&mut self) -> Event {
-        let event = self.runtime.block_on(async { timeout(PATIENCE, self.events.recv()).await });
-        event.expect("nothing was said").expect("the upstream's task is gone")
-    }
-
-    fn connected_to(&mut self, port: u16) {
-        match self.next() {
-            Event::Connected { url: joined, .. } => assert_eq!(joined, url(port)),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn disconnected_from(&mut self, port: u16) -> SessionError {
-        match self.next() {
-            Event::Disconnected { url: left, error, .. } => {
-                assert_eq!(left, url(port));
-                error
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn share(&mut self, nonce: u32) -> Share {
-        let Event::Job { job, .. } = self.next() else { panic!("no job") };
-        let extranonce2 = vec![0; job.extranonce2_size];
-        let header = job.header(&job.merkle_root(&extranonce2), job.ntime).with_nonce(nonce);
-        Share { origin: Origin { job, extranonce2 }, hash: header.hash(), header, worker: 0 }
-    }
-}
 
 #[test]
 fn the_second_takes_the_firsts_place_until_that_is_well_again() {
@@ -72,7 +21,7 @@ fn the_second_takes_the_firsts_place_until_that_is_well_again() {
     let mut backup = Pool::welcome(&second);
     miner.connected_to(second_port);
     backup.call("mining.notify", &job("backup's"));
-    let share = miner.share(1);
+    let share = share(&miner.job().0, 1);
     miner.handle.submit(share).unwrap();
     let submit = backup.expect("mining.submit");
 
@@ -105,7 +54,7 @@ fn a_share_that_is_not_answered_when_a_pool_is_left_is_lost_by_name() {
     let mut backup = Pool::welcome(&second);
     miner.connected_to(second_port);
     backup.call("mining.notify", &job("1"));
-    let share = miner.share(1);
+    let share = share(&miner.job().0, 1);
     let hash = share.hash;
     miner.handle.submit(share).unwrap();
     backup.expect("mining.submit");
@@ -141,7 +90,7 @@ fn a_pool_that_refuses_or_only_rejects_gives_way() {
     let mut pool = Pool::welcome(&second);
     miner.connected_to(second_port);
     pool.call("mining.notify", &job("1"));
-    let share = miner.share(0);
+    let share = share(&miner.job().0, 0);
     for _ in 0..30 {
         miner.handle.submit(share.clone()).unwrap();
         let submit = pool.expect("mining.submit");

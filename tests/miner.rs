@@ -39,9 +39,8 @@ impl Rig {
         let backends = open(&Selection { threads: Some(1), ..Selection::of(Kind::Cpu) }).unwrap();
         let (found, from_engine) = mpsc::unbounded_channel();
         let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
-        let (events, from_upstream) = mpsc::unbounded_channel();
         let credentials = Credentials { user: "alice".to_owned(), password: "x".to_owned() };
-        let upstream = spawn(vec![Pool::new(url.parse().unwrap(), credentials).into()], events);
+        let (upstream, from_upstream) = spawn(vec![Pool::new(url.parse().unwrap(), credentials).into()]);
         let miner = Miner::new(engine, from_engine, upstream, from_upstream);
         drop(inside);
         Rig { miner, runtime, accepted: 0, lost: 0, sessions: 0, hashes: HashSet::new() }

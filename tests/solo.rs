@@ -42,8 +42,8 @@ fn miner(sources: Vec<Source>) -> Miner {
     let backends = open(&Selection { threads: Some(1), ..Selection::of(Kind::Cpu) }).unwrap();
     let (found, from_engine) = mpsc::unbounded_channel();
     let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
-    let (events, from_upstream) = mpsc::unbounded_channel();
-    Miner::new(engine, from_engine, spawn(sources, events), from_upstream)
+    let (upstream, from_upstream) = spawn(sources);
+    Miner::new(engine, from_engine, upstream, from_upstream)
 }
 
 /// Mines until something happens.

@@ -2,24 +2,23 @@
 //! or written by hand.
 
 mod common {
+    pub(crate) mod certificate;
     pub(crate) mod scripted;
 }
 
+use common::certificate::self_signed;
 use common::scripted::{self, PATIENCE, listener};
 use midstate::upstream::{Credentials, Event, Fingerprint, Pool, SessionError, Trust, spawn};
+use rcgen::{CertificateParams, date_time_ymd};
 use sha2::{Digest, Sha256};
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::CertificateDer;
 
 /// Serves each connection in its own task.
 fn serve<F: Future<Output = ()> + Send + 'static>(
@@ -37,17 +36,13 @@ fn serve<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// A certificate for `localhost` that nobody but itself vouches for, and a server that ends TLS with it before a pool.
-fn in_tls(runtime: &Runtime, pool: u16) -> (CertificateDer<'static>, SocketAddr) {
-    let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let certificate = key.cert.der().clone();
-    let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate.clone()], private.into())
-        .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+fn in_tls(
+    runtime: &Runtime,
+    pool: u16,
+    ways: impl FnOnce(&mut CertificateParams),
+) -> (CertificateDer<'static>, SocketAddr) {
+    let (certificate, config) = self_signed(ways);
+    let acceptor = TlsAcceptor::from(config);
     let address = serve(runtime, move |stream| {
         let accepting = acceptor.accept(stream);
         async move {
@@ -66,8 +61,7 @@ fn first_event(runtime: &Runtime, url: &str, ways: impl FnOnce(&mut Pool)) -> Ev
     let mut pool = Pool::new(url.parse().unwrap(), credentials);
     ways(&mut pool);
     runtime.block_on(async {
-        let (sender, mut events) = mpsc::unbounded_channel();
-        let _handle = spawn(vec![pool.into()], sender);
+        let (_handle, mut events) = spawn(vec![pool.into()]);
         timeout(PATIENCE, events.recv()).await.expect("nothing was said").unwrap()
     })
 }
@@ -88,7 +82,7 @@ fn refused(event: Event) -> String {
 fn a_pinned_certificate_is_taken_whatever_its_name() {
     let runtime = Runtime::new().unwrap();
     let (listener, pool) = listener();
-    let (certificate, tls) = in_tls(&runtime, pool);
+    let (certificate, tls) = in_tls(&runtime, pool, |_| {});
     let pool = welcome(listener);
     // Its name is localhost, and not this.
     let event = first_event(&runtime, &format!("stratum+ssl://127.0.0.1:{}", tls.port()), |pool| {
@@ -102,7 +96,7 @@ fn a_pinned_certificate_is_taken_whatever_its_name() {
 fn ones_own_authority_is_taken() {
     let runtime = Runtime::new().unwrap();
     let (listener, pool) = listener();
-    let (certificate, tls) = in_tls(&runtime, pool);
+    let (certificate, tls) = in_tls(&runtime, pool, |_| {});
     let pool = welcome(listener);
     let event = first_event(&runtime, &format!("stratum+ssl://localhost:{}", tls.port()), |pool| {
         pool.trust = Trust::Authorities(vec![certificate]);
@@ -115,7 +109,7 @@ fn ones_own_authority_is_taken() {
 fn a_certificate_that_is_not_trusted_is_refused_by_its_fingerprint() {
     let runtime = Runtime::new().unwrap();
     let (_listener, pool) = listener();
-    let (certificate, tls) = in_tls(&runtime, pool);
+    let (certificate, tls) = in_tls(&runtime, pool, |_| {});
     let fingerprint = Fingerprint(Sha256::digest(&certificate).into()).to_string();
     let named = format!("stratum+ssl://localhost:{}", tls.port());
 
@@ -128,6 +122,23 @@ fn a_certificate_that_is_not_trusted_is_refused_by_its_fingerprint() {
         pool.trust = Trust::Authorities(vec![certificate]);
     }));
     assert!(by_name.contains(&fingerprint), "{by_name}");
+}
+
+/// As a good certificate looks to a machine whose clock jumped.
+#[test]
+fn a_certificate_of_another_time_makes_one_look_at_the_clock() {
+    let runtime = Runtime::new().unwrap();
+    for (from, until) in [(1980, 1990), (2100, 2110)] {
+        let (_listener, pool) = listener();
+        let (certificate, tls) = in_tls(&runtime, pool, |params| {
+            params.not_before = date_time_ymd(from, 1, 1);
+            params.not_after = date_time_ymd(until, 1, 1);
+        });
+        let error = refused(first_event(&runtime, &format!("stratum+ssl://localhost:{}", tls.port()), |pool| {
+            pool.trust = Trust::Authorities(vec![certificate]);
+        }));
+        assert!(error.contains("is this machine's clock right?"), "{error}");
+    }
 }
 
 #[test]

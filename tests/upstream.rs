@@ -1,103 +1,28 @@
 //! A session with a pool: what the pool may send, and what the miner hears of it. The pool's half is written by hand.
 
 mod common {
+    pub(crate) mod joined;
     pub(crate) mod scripted;
 }
 
-use common::scripted::{self, PATIENCE, Pool, job, listener, url};
-use midstate::job::{Job, Origin, Share};
-use midstate::upstream::{self, Credentials, Event, Handle, SessionError, spawn};
+use common::joined::{self, Miner, PASSWORD, share};
+use common::scripted::{self, Pool, job, listener, url};
+use midstate::job::Job;
+use midstate::upstream::{self, Event, SessionError};
 use midstate_stratum::Difficulty;
 use serde_json::{Value, json};
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpSocket;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-const PASSWORD: &str = "correct horse battery staple";
-
-/// A miner's half of a session.
-struct Miner {
-    handle: Handle,
-    events: mpsc::UnboundedReceiver<Event>,
-    runtime: Runtime,
-}
-
-impl Miner {
-    fn of(port: u16) -> Miner {
-        Miner::with(port, |_| {})
-    }
-
-    fn with(port: u16, ways: impl FnOnce(&mut upstream::Pool)) -> Miner {
-        let runtime = Runtime::new().unwrap();
-        let inside = runtime.enter();
-        let (sender, events) = mpsc::unbounded_channel();
-        let credentials = Credentials { user: "alice".to_owned(), password: PASSWORD.to_owned() };
-        let mut pool = upstream::Pool::new(url(port).parse().unwrap(), credentials);
-        ways(&mut pool);
-        let handle = spawn(vec![pool.into()], sender);
-        drop(inside);
-        Miner { handle, events, runtime }
-    }
-
-    fn next(&mut self) -> Event {
-        let event = self.runtime.block_on(async { timeout(PATIENCE, self.events.recv()).await });
-        event.expect("nothing was said").expect("the upstream's task is gone")
-    }
-
-    fn connected(&mut self) {
-        let event = self.next();
-        assert!(matches!(event, Event::Connected { .. }), "{event:?}");
-    }
-
-    /// The next event, a job with its difficulty.
-    fn job(&mut self) -> (Arc<Job>, f64) {
-        match self.next() {
-            Event::Job { job, difficulty, .. } => (job, difficulty.get()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The next event, the name of a field that could not be read.
-    fn unreadable(&mut self) -> &'static str {
-        match self.next() {
-            Event::Unreadable(error) => error.field,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn disconnected(&mut self) -> (SessionError, Duration) {
-        match self.next() {
-            Event::Disconnected { error, retry, .. } => (error, retry),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn lost(&mut self) -> Vec<Share> {
-        match self.next() {
-            Event::Lost(shares) => shares,
-            other => panic!("{other:?}"),
-        }
-    }
-}
 
 /// A session that stands.
 fn session() -> (TcpListener, Pool, Miner) {
     let (listener, port) = listener();
-    let mut miner = Miner::of(port);
+    let mut miner = Miner::of(&[port]);
     let pool = Pool::welcome(&listener);
     miner.connected();
     (listener, pool, miner)
-}
-
-/// What the pool would judge; the proof of work is not its concern here.
-fn share(job: &Arc<Job>, nonce: u32) -> Share {
-    let extranonce2 = vec![0; job.extranonce2_size];
-    let header = job.header(&job.merkle_root(&extranonce2), job.ntime).with_nonce(nonce);
-    Share { origin: Origin { job: Arc::clone(job), extranonce2 }, hash: header.hash(), header, worker: 0 }
 }
 
 #[test]
@@ -164,7 +89,7 @@ fn a_bad_difficulty_is_named_and_the_old_one_holds() {
 #[test]
 fn an_extranonce2_that_cannot_be_rolled_is_refused() {
     let (listener, port) = listener();
-    let mut miner = Miner::of(port);
+    let mut miner = Miner::of(&[port]);
     for size in [0, 17] {
         let mut pool = Pool::accept(&listener);
         pool.expect("mining.configure");
@@ -190,7 +115,7 @@ fn an_extranonce2_that_cannot_be_rolled_is_refused() {
 #[test]
 fn a_pool_may_speak_before_it_answers() {
     let (listener, port) = listener();
-    let mut miner = Miner::of(port);
+    let mut miner = Miner::of(&[port]);
     let mut pool = Pool::accept(&listener);
     pool.expect("mining.configure");
     let subscribe = pool.expect("mining.subscribe");
@@ -279,7 +204,8 @@ fn a_pool_may_send_a_miner_to_itself_and_not_elsewhere() {
 #[test]
 fn a_difficulty_is_suggested_if_it_is_asked_for() {
     let (listener, port) = listener();
-    let mut miner = Miner::with(port, |pool| pool.suggest_difficulty = Difficulty::new(1024.0).ok());
+    let mut miner =
+        Miner::with([upstream::Pool { suggest_difficulty: Difficulty::new(1024.0).ok(), ..joined::pool(port) }]);
     let mut pool = Pool::welcome(&listener);
     assert_eq!(pool.expect("mining.suggest_difficulty")["params"], json!([1024]));
     miner.connected();
@@ -288,7 +214,7 @@ fn a_difficulty_is_suggested_if_it_is_asked_for() {
 #[test]
 fn wrong_credentials_name_the_user_and_never_the_password() {
     let (listener, port) = listener();
-    let mut miner = Miner::of(port);
+    let mut miner = Miner::of(&[port]);
     for (answer, words) in [
         (json!({"result": null, "error": [24, "no such worker", null]}), "no such worker"),
         (json!({"result": false, "error": null}), "false"),
@@ -316,7 +242,7 @@ fn a_pool_that_is_not_there_yet_is_tried_again_and_again() {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = socket.local_addr().unwrap().port();
-    let mut miner = Miner::of(port);
+    let mut miner = Miner::of(&[port]);
     let mut refused = || {
         let (error, retry) = miner.disconnected();
         assert!(matches!(error, SessionError::Connect { .. }) && error.to_string().contains(&url(port)), "{error}");

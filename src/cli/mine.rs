@@ -262,8 +262,7 @@ pub(super) fn start(backends: Vec<Box<dyn Backend>>, sources: Vec<Source>) -> io
         // Nobody listens only when the miner is going away.
         let _ = to_miner.send(event);
     })?;
-    let (events, from_upstream) = mpsc::unbounded_channel();
-    let upstream = upstream::spawn(sources, events);
+    let (upstream, from_upstream) = upstream::spawn(sources);
     Ok(Miner::new(engine, from_engine, upstream, from_upstream))
 }
 

@@ -185,7 +185,7 @@ impl Reporter {
             }
             upstream::Event::Lost(shares) => {
                 let shares = count(shares.len(), "share");
-                self.error(&format!("{shares} lost: the session ended before the pool answered; not sent again"))
+                self.error(&format!("{shares} lost: the pool did not answer; not sent again"))
             }
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),

@@ -1,6 +1,7 @@
 //! One session after the other, until the handle is dropped: with the first source that can be joined.
 //!
-//! Each source that failed has a pause of its own, which grows. The first in order whose pause is over is tried next. While a
+//! Each source that failed has a pause of its own, which grows; it counts from when a session ended that gave work, or else from
+//! when the attempt began. The first in order whose pause is over is tried next. While a
 //! session with a later one stands, those before it are tried beside it, each when its pause is over, up to the point
 //! where they give a job: then the session is left for the better one.
 
@@ -9,22 +10,24 @@ use super::connection::connect;
 use super::node::NodeSession;
 use super::pauses::Pauses;
 use super::session::{Session, SessionError};
-use super::{Event, Handle, PoolUrl, Source};
+use super::{EVENTS, Event, Handle, PoolUrl, Source};
 use crate::job::Share;
 use std::future::pending;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
 use tokio::time::{sleep_until, timeout, timeout_at};
 
 /// How long a pool may take from being asked to its first job, when it is tried beside another.
 const TRIAL: Duration = Duration::from_secs(20);
 
-/// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens to `events`.
-pub fn spawn(sources: Vec<Source>, events: UnboundedSender<Event>) -> Handle {
+/// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens. It waits while
+/// its events are not taken.
+pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
+    let (events, to_miner) = channel(EVENTS);
     let candidates = sources.into_iter().map(Candidate::new).collect();
     tokio::spawn(run(candidates, events, from_miner));
-    Handle { shares }
+    (Handle { shares }, to_miner)
 }
 
 /// A source, and when it may be tried.
@@ -52,34 +55,35 @@ impl Candidate {
         self.redirection.as_ref().map_or_else(|| self.source.url(), PoolUrl::to_string)
     }
 
-    /// Notes that a session ended, or a trial failed.
-    fn ended(&mut self, error: &SessionError, now: Instant) {
-        let pause = self.pauses.next();
+    /// Notes that a session ended, or a trial failed; the pause counts from `since`.
+    fn ended(&mut self, error: &SessionError, since: Instant) {
+        self.ready = since + self.pauses.next();
         // Where a redirection leads nowhere, the pool's own address is tried again.
-        let (redirection, pause) = match error {
-            SessionError::Reconnect { to, wait } => (Some(to.clone()), pause.max(*wait)),
-            _ => (None, pause),
-        };
-        self.redirection = redirection;
-        self.ready = now + pause;
+        self.redirection = None;
+        if let SessionError::Reconnect { to, wait } = error {
+            self.redirection = Some(to.clone());
+            self.ready = self.ready.max(Instant::now() + *wait);
+        }
     }
 
-    async fn open<'a>(&'a self, events: &'a UnboundedSender<Event>) -> Result<Open<'a>, SessionError> {
+    async fn open<'a>(&'a self, events: &Sender<Event>) -> Result<Open<'a>, SessionError> {
         match &self.source {
             Source::Pool(pool) => {
                 let url = self.redirection.as_ref().unwrap_or(&pool.url);
                 let connection = connect(pool, url).await;
                 let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
-                Ok(Open::Pool(Session::new(connection, pool, url, events)))
+                Ok(Open::Pool(Session::new(connection, pool, url, events.clone())))
             }
             #[cfg(feature = "solo")]
-            Source::Node(node) => NodeSession::open(node, events).await.map(Open::Node).map_err(SessionError::Node),
+            Source::Node(node) => {
+                NodeSession::open(node, events.clone()).await.map(Open::Node).map_err(SessionError::Node)
+            }
         }
     }
 
     /// Whether it can be joined and gives a job.
     async fn is_well(&self) -> bool {
-        let (events, mut said) = unbounded_channel();
+        let (events, mut said) = channel(EVENTS);
         let (_handle, mut no_shares) = unbounded_channel();
         let trial = async {
             let mut session = self.open(&events).await.ok()?;
@@ -115,11 +119,11 @@ impl Open<'_> {
         }
     }
 
-    fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
+    async fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
         match self {
-            Open::Pool(session) => session.give_up(shares),
+            Open::Pool(session) => session.give_up(shares).await,
             #[cfg(feature = "solo")]
-            Open::Node(session) => session.give_up(shares),
+            Open::Node(session) => session.give_up(shares).await,
         }
     }
 
@@ -133,7 +137,7 @@ impl Open<'_> {
     }
 }
 
-async fn run(mut candidates: Vec<Candidate>, events: UnboundedSender<Event>, mut shares: UnboundedReceiver<Share>) {
+async fn run(mut candidates: Vec<Candidate>, events: Sender<Event>, mut shares: UnboundedReceiver<Share>) {
     loop {
         // The first in order of those whose pause is over; else the one whose pause ends first.
         let now = Instant::now();
@@ -143,20 +147,21 @@ async fn run(mut candidates: Vec<Candidate>, events: UnboundedSender<Event>, mut
         while let Ok(share) = timeout_at(candidates[place].ready.into(), shares.recv()).await {
             // It was on its way when the session ended, or the miner is going away.
             let Some(share) = share else { return };
-            let _ = events.send(Event::Lost(vec![share]));
+            let _ = events.send(Event::Lost(vec![share])).await;
         }
         let (before, rest) = candidates.split_at_mut(place);
         let candidate = &mut rest[0];
+        let began = Instant::now();
         let (worked, ended) = session(before, candidate, &events, &mut shares).await;
         if worked {
             candidate.pauses.reset();
         }
         let Err(error) = ended else { return };
         let (url, now) = (candidate.url(), Instant::now());
-        candidate.ended(&error, now);
+        candidate.ended(&error, if worked { now } else { began });
         let next = candidates.iter().map(|candidate| candidate.ready).min();
         let retry = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
-        if events.send(Event::Disconnected { url, error, retry }).is_err() {
+        if events.send(Event::Disconnected { url, error, retry }).await.is_err() {
             return;
         }
     }
@@ -167,7 +172,7 @@ async fn run(mut candidates: Vec<Candidate>, events: UnboundedSender<Event>, mut
 async fn session(
     before: &mut [Candidate],
     candidate: &Candidate,
-    events: &UnboundedSender<Event>,
+    events: &Sender<Event>,
     shares: &mut UnboundedReceiver<Share>,
 ) -> (bool, Result<(), SessionError>) {
     let mut session = match candidate.open(events).await {
@@ -181,7 +186,7 @@ async fn session(
             Err(SessionError::Better { to })
         }
     };
-    session.give_up(shares);
+    session.give_up(shares).await;
     (session.worked(), ended)
 }
 
@@ -190,10 +195,11 @@ async fn better(candidates: &mut [Candidate]) -> String {
     loop {
         let Some(next) = candidates.iter_mut().min_by_key(|candidate| candidate.ready) else { return pending().await };
         sleep_until(next.ready.into()).await;
+        let began = Instant::now();
         if next.is_well().await {
             next.pauses.reset();
             return next.url();
         }
-        next.ended(&SessionError::Silent, Instant::now());
+        next.ended(&SessionError::Silent, began);
     }
 }

@@ -3,11 +3,17 @@
 //! An upstream is a task that keeps a session with a pool alive: it says what happens as [`Event`]s, takes shares
 //! through its [`Handle`], and comes back by itself, with growing pauses, when the session ends. Where there are several pools it
 //! goes on with the next, and returns to the first when that is well again.
+//!
+//! Whatever a pool does, it does not stop the miner for long: each step to the first job has a limit, as have silence, unanswered
+//! shares and lines that make no sense, and a pool that is well has its miner back within five seconds. Nor does it fill
+//! the memory: nothing is read from a pool while the miner has not taken what was read before. Only time that passes
+//! counts here; what the clock says, or a pool says that it is, changes nothing.
 
 mod connection;
 mod failover;
 #[cfg(feature = "solo")]
 mod node;
+mod outbox;
 mod pauses;
 mod session;
 mod tls;
@@ -30,6 +36,13 @@ use tokio::sync::mpsc;
 
 /// The version bits that may be rolled without a meaning of their own (BIP 320).
 const VERSION_MASK: u32 = 0x1fff_e000;
+
+/// How long a pool may take for each step up to its first job: to accept the connection, to begin TLS, to answer each call, to give
+/// the job; and later, to take what is sent. An attempt that fails so is followed by the next at once, so that a pool whose
+/// old connections stay dead has its miner back within five seconds.
+const STEP: Duration = Duration::from_secs(4);
+/// So many events wait for the miner at most. A job is the largest, of up to half a line.
+const EVENTS: usize = 128;
 
 /// Something that gives jobs and takes shares.
 #[derive(Clone, Debug)]

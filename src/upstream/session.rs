@@ -1,7 +1,9 @@
 //! A session with a Stratum V1 pool, from its first message to its end.
 
-use super::connection::Connection;
-use super::{Credentials, Event, Pool, PoolUrl, VERSION_MASK};
+use super::connection::{Connection, within};
+use super::outbox::Outbox;
+use super::pauses;
+use super::{Credentials, Event, Pool, PoolUrl, STEP, VERSION_MASK};
 use crate::job::{Job, Share};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
@@ -10,25 +12,28 @@ use midstate_stratum::message::{
 };
 use midstate_stratum::{Difficulty, Target};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// How this program names itself to pools.
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
-/// A pool that says nothing for so long is gone: pools renotify within a minute.
+/// A pool that says nothing for so long is gone: pools renotify within a minute. Nor does one take shares that answers none for so
+/// long.
 const SILENCE: Duration = Duration::from_secs(90);
-/// So many rejections without an acceptance between them are no bad luck.
+/// So many rejections without an acceptance between them are no bad luck, nor are so many lines that make no sense.
 const STORM: u32 = 30;
+/// So many shares may wait for an answer. Then the oldest is given up.
+const MOST_UNANSWERED: usize = 10_000;
 /// How long answers are waited for in a session that is being left.
 const LEAVE: Duration = Duration::from_secs(3);
-/// The longest that a pool may tell a miner to wait before it reconnects.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The longest that a pool may tell a miner to wait before it reconnects. To come too early costs less than to stay away.
+const LONGEST_WAIT: Duration = pauses::LONGEST;
 /// How far a header's time may be beyond its job's. Pools accept about 7,000 s; two hours is the network's own limit.
 const NTIME_ROLL: u32 = 600;
 
@@ -52,6 +57,20 @@ pub enum SessionError {
     /// Nothing came for too long.
     #[error("the pool was silent for {} s", SILENCE.as_secs())]
     Silent,
+    /// A call had no answer for too long.
+    #[error("the pool has not answered {call} for {} s", patience.as_secs())]
+    Unanswered {
+        /// Which.
+        call: &'static str,
+        /// How long it was waited for.
+        patience: Duration,
+    },
+    /// The pool knows the user, and has nothing to do.
+    #[error("the pool has given no job for {} s, though it knows the user", STEP.as_secs())]
+    NoJob,
+    /// The pool sent many lines that make no sense, and none between them that does.
+    #[error("the pool sent {0} lines one after the other that make no sense; is it a Stratum V1 pool?")]
+    Nonsense(u32),
     /// The pool refused `mining.subscribe`.
     #[error("the pool refused to subscribe: {0}")]
     Subscribe(RpcError),
@@ -108,8 +127,9 @@ pub(super) struct Session<'a> {
     pool: &'a Pool,
     /// Where it is connected to: the pool's own address, or where the pool sent it.
     url: &'a PoolUrl,
-    events: &'a mpsc::UnboundedSender<Event>,
-    pending: HashMap<u64, Pending>,
+    outbox: Outbox,
+    /// By id, so that the oldest comes first.
+    pending: BTreeMap<u64, Pending>,
     next_id: u64,
     /// What `mining.subscribe` gave, or `mining.set_extranonce` before the last job.
     extranonce: Option<(Vec<u8>, usize)>,
@@ -123,25 +143,26 @@ pub(super) struct Session<'a> {
     authorized: bool,
     /// Rejections since the last acceptance.
     rejections: u32,
+    /// Lines that made no sense since the last that did.
+    nonsense: u32,
+    /// When the last step to the first job was done; after it, when the pool was last heard.
+    heard: Instant,
+    /// When the pool last answered a share.
+    answered: Instant,
     /// Whether this session ever gave a job.
     pub(super) worked: bool,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(
-        connection: Connection,
-        pool: &'a Pool,
-        url: &'a PoolUrl,
-        events: &'a mpsc::UnboundedSender<Event>,
-    ) -> Self {
+    pub(super) fn new(connection: Connection, pool: &'a Pool, url: &'a PoolUrl, events: mpsc::Sender<Event>) -> Self {
         let Connection { reader, writer } = connection;
         Session {
             reader: LineReader::new(reader),
             writer,
             pool,
             url,
-            events,
-            pending: HashMap::new(),
+            outbox: Outbox::new(events),
+            pending: BTreeMap::new(),
             next_id: 1,
             extranonce: None,
             next_extranonce: None,
@@ -150,6 +171,9 @@ impl<'a> Session<'a> {
             last: None,
             authorized: false,
             rejections: 0,
+            nonsense: 0,
+            heard: Instant::now(),
+            answered: Instant::now(),
             worked: false,
         }
     }
@@ -168,15 +192,43 @@ impl<'a> Session<'a> {
         let subscribe = ClientCall::Subscribe { agent: Some(AGENT.to_owned()), session: None };
         self.call(&subscribe, Pending::Subscribe).await?;
         loop {
+            self.outbox.deliver().await;
+            let (limit, overdue) = self.limit();
             tokio::select! {
-                line = timeout(SILENCE, self.reader.next_line()) => {
-                    self.on_read(line.map_err(|_| SessionError::Silent)?).await?;
-                }
+                line = timeout_at(limit, self.reader.next_line()) => match line {
+                    Ok(line) => self.on_read(line).await?,
+                    Err(_) => return Err(overdue),
+                },
                 share = shares.recv() => match share {
                     Some(share) => self.submit(share).await?,
                     None => return Ok(()),
                 },
             }
+        }
+    }
+
+    /// Until when the next line must come, and what it means if none does.
+    fn limit(&self) -> (Instant, SessionError) {
+        let unanswered = |call, patience| SessionError::Unanswered { call, patience };
+        let waits = |call: fn(&Pending) -> bool| self.pending.values().any(call);
+        if !self.worked {
+            let overdue = if waits(|call| matches!(call, Pending::Subscribe)) {
+                unanswered("mining.subscribe", STEP)
+            } else if waits(|call| matches!(call, Pending::Authorize)) {
+                unanswered("mining.authorize", STEP)
+            } else {
+                SessionError::NoJob
+            };
+            return (self.heard + STEP, overdue);
+        }
+        let silence = (self.heard + SILENCE, SessionError::Silent);
+        let oldest = self.pending.values().find_map(|pending| match pending {
+            Pending::Submit { sent, .. } => Some(*sent),
+            _ => None,
+        });
+        match oldest.map(|sent| sent.max(self.answered) + SILENCE) {
+            Some(limit) if limit < silence.0 => (limit, unanswered("mining.submit", SILENCE)),
+            _ => silence,
         }
     }
 
@@ -186,6 +238,7 @@ impl<'a> Session<'a> {
             while self.pending.values().any(|pending| matches!(pending, Pending::Submit { .. })) {
                 let line = self.reader.next_line().await;
                 self.on_read(line).await?;
+                self.outbox.deliver().await;
             }
             Ok::<(), SessionError>(())
         };
@@ -197,16 +250,15 @@ impl<'a> Session<'a> {
         match line {
             Ok(Some(line)) => self.on_line(&line).await,
             Ok(None) => Err(SessionError::Closed),
+            // A TLS connection that was closed without a word in TLS.
+            Err(LineError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(SessionError::Closed),
             Err(LineError::Io(error)) => Err(error.into()),
-            Err(passed_over) => {
-                self.say(Event::Unreadable(MessageError::new("line", passed_over, "a line of JSON")));
-                Ok(())
-            }
+            Err(passed_over) => self.pass_over(MessageError::new("line", passed_over, "a line of JSON")),
         }
     }
 
     /// The session ended: what waits for an answer, or to be sent, will get none.
-    pub(super) fn give_up(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) {
+    pub(super) async fn give_up(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) {
         let pending = std::mem::take(&mut self.pending);
         let mut lost: Vec<Share> = pending
             .into_values()
@@ -221,24 +273,47 @@ impl<'a> Session<'a> {
         if !lost.is_empty() {
             self.say(Event::Lost(lost));
         }
+        self.outbox.deliver().await;
     }
 
     async fn on_line(&mut self, line: &str) -> Result<(), SessionError> {
         let read = match Envelope::parse(line) {
-            Ok(Envelope::Reply { id, result }) => return self.on_reply(&id, result).await,
+            Ok(Envelope::Reply { id, result }) => match self.take_pending(&id) {
+                Some(pending) => return self.on_reply(pending, result).await,
+                None => Err(MessageError::new("id", id, "the id of a call that waits for a reply")),
+            },
             Ok(Envelope::Call { id, method, params }) => ServerCall::read(&method, &params).map(|call| (id, call)),
             Err(error) => Err(error),
         };
         match read {
             Ok((id, call)) => self.on_call(&id, call).await,
-            Err(error) => {
-                self.say(Event::Unreadable(error));
-                Ok(())
-            }
+            Err(error) => self.pass_over(error),
+        }
+    }
+
+    /// The call that a reply belongs to. Some servers make a string of each id.
+    fn take_pending(&mut self, id: &Id) -> Option<Pending> {
+        let id = id.as_u64().or_else(|| id.as_str()?.parse().ok())?;
+        self.pending.remove(&id)
+    }
+
+    /// Says what made no sense, and goes on, as long as something makes sense now and then.
+    fn pass_over(&mut self, error: MessageError) -> Result<(), SessionError> {
+        self.say(Event::Unreadable(error));
+        self.nonsense += 1;
+        if self.nonsense < STORM { Ok(()) } else { Err(SessionError::Nonsense(self.nonsense)) }
+    }
+
+    /// A line made sense. On the way to the first job, only a step counts.
+    fn made_sense(&mut self, step: bool) {
+        self.nonsense = 0;
+        if self.worked || step {
+            self.heard = Instant::now();
         }
     }
 
     async fn on_call(&mut self, id: &Id, call: ServerCall) -> Result<(), SessionError> {
+        self.made_sense(false);
         match call {
             ServerCall::Notify(notify) => {
                 if let Some(next) = self.next_extranonce.take() {
@@ -275,11 +350,8 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    async fn on_reply(&mut self, id: &Id, result: Result<Value, RpcError>) -> Result<(), SessionError> {
-        let Some(pending) = id.as_u64().and_then(|id| self.pending.remove(&id)) else {
-            self.say(Event::Unreadable(MessageError::new("id", id, "the id of a call that waits for a reply")));
-            return Ok(());
-        };
+    async fn on_reply(&mut self, pending: Pending, result: Result<Value, RpcError>) -> Result<(), SessionError> {
+        self.made_sense(matches!(pending, Pending::Subscribe | Pending::Authorize));
         match pending {
             Pending::Configure => match result.map(|result| ConfigureReply::read(&result)) {
                 // A pool's mask may be wider than what was asked for.
@@ -309,6 +381,7 @@ impl<'a> Session<'a> {
                     Ok(other) => Err(RpcError { code: 20, message: format!("it answered {other}") }),
                     Err(error) => Err(error),
                 };
+                self.answered = Instant::now();
                 self.rejections = if verdict.is_ok() { 0 } else { self.rejections + 1 };
                 self.say(Event::Answered { share, verdict, round_trip: sent.elapsed() });
                 if self.rejections >= STORM {
@@ -364,6 +437,7 @@ impl<'a> Session<'a> {
         let clean = clean.unwrap_or(notify.clean_jobs);
         self.say(Event::Job { job: Arc::new(job), difficulty: *difficulty, clean });
         self.worked = true;
+        self.heard = Instant::now();
     }
 
     async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
@@ -385,6 +459,11 @@ impl<'a> Session<'a> {
     }
 
     async fn call(&mut self, call: &ClientCall, pending: Pending) -> Result<(), SessionError> {
+        if self.pending.len() >= MOST_UNANSWERED
+            && let Some((_, Pending::Submit { share, .. })) = self.pending.pop_first()
+        {
+            self.say(Event::Lost(vec![*share]));
+        }
         let id = self.next_id;
         self.next_id += 1;
         // Noted first: if the sending fails half-way, the share is lost and not forgotten.
@@ -394,13 +473,15 @@ impl<'a> Session<'a> {
 
     async fn send(&mut self, mut line: String) -> Result<(), SessionError> {
         line.push('\n');
-        self.writer.write_all(line.as_bytes()).await?;
-        // TLS may keep a part back until it is told that this is all.
-        Ok(self.writer.flush().await?)
+        let sending = async {
+            self.writer.write_all(line.as_bytes()).await?;
+            // TLS may keep a part back until it is told that this is all.
+            self.writer.flush().await
+        };
+        Ok(within(STEP, "it has not taken what was sent", sending).await?)
     }
 
-    /// Nobody listens only when the miner is going away, which the next share or line shows.
-    fn say(&self, event: Event) {
-        let _ = self.events.send(event);
+    fn say(&mut self, event: Event) {
+        self.outbox.say(event);
     }
 }

@@ -14,7 +14,9 @@ use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVe
 use tokio_rustls::rustls::crypto::{self, CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{
+    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
 /// Whose certificates are taken for a pool's.
 #[derive(Clone, Debug, Default)]
@@ -95,6 +97,15 @@ fn plainly(error: io::Error) -> io::Error {
     }
 }
 
+/// Whether a certificate is refused for its dates, as a good one is by a clock that is wrong.
+fn is_of_dates(error: &rustls::Error) -> bool {
+    use CertificateError::{Expired, ExpiredContext, NotValidYet, NotValidYetContext};
+    matches!(
+        error,
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. } | NotValidYet | NotValidYetContext { .. })
+    )
+}
+
 /// Checks certificates as [`Trust`] says. What it refuses it names by its fingerprint, so that a person can pin that.
 #[derive(Debug)]
 struct Verifier {
@@ -139,8 +150,9 @@ impl ServerCertVerifier for Verifier {
         match &self.rule {
             Rule::Vouched(authorities) => {
                 authorities.verify_server_cert(certificate, intermediates, name, ocsp, now).map_err(|error| {
+                    let clock = if is_of_dates(&error) { "; is this machine's clock right?" } else { "" };
                     rustls::Error::General(format!(
-                        "{error}; if this certificate is the right one, pin it by its fingerprint, {found}"
+                        "{error}{clock}; if this certificate is the right one, pin it by its fingerprint, {found}"
                     ))
                 })
             }

@@ -16,13 +16,13 @@ const READ_SIZE: usize = 4096;
 #[derive(Debug, Error)]
 pub enum LineError {
     /// A line went on beyond the limit. The next call begins after it.
-    #[error("line: longer than {limit} bytes; passed over")]
+    #[error("longer than {limit} bytes; passed over")]
     TooLong {
         /// How many bytes would have been read.
         limit: usize,
     },
     /// A line that is not text. The next call begins after it.
-    #[error("line: not UTF-8 from byte {0} on; passed over")]
+    #[error("not UTF-8 from byte {0} on; passed over")]
     NotText(usize),
     /// The connection failed.
     #[error(transparent)]
@@ -143,11 +143,11 @@ mod tests {
 
     #[test]
     fn bad_lines_are_passed_over() {
-        let too_long = "error line: longer than 8 bytes; passed over";
+        let too_long = "error longer than 8 bytes; passed over";
         assert_eq!(read(&[b"123456789\nok\n"]), [too_long, "ok"]);
         assert_eq!(read(&[b"1234567", b"89", b"0123456789", b"01\nok", b"\n"]), [too_long, "ok"]);
         assert_eq!(read(&[b"12345678\n"]), ["12345678"]);
-        assert_eq!(read(&[b"a\xff\nok\n"]), ["error line: not UTF-8 from byte 1 on; passed over", "ok"]);
+        assert_eq!(read(&[b"a\xff\nok\n"]), ["error not UTF-8 from byte 1 on; passed over", "ok"]);
     }
 
     proptest! {

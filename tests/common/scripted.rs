@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -21,12 +21,30 @@ pub(crate) fn url(port: u16) -> String {
     format!("stratum+tcp://127.0.0.1:{port}")
 }
 
+/// What a session goes over.
+pub(crate) trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// The pool's end of a session.
 pub(crate) struct Pool {
-    lines: BufReader<TcpStream>,
+    lines: BufReader<Box<dyn Stream>>,
+    /// The connection itself, under what is spoken on it.
+    pub(crate) socket: TcpStream,
+    /// The parameters of each share that was read.
+    pub(crate) submits: Vec<Value>,
 }
 
 impl Pool {
+    /// One on a connection, with what is spoken on it.
+    pub(crate) fn on(socket: TcpStream, spoken: impl FnOnce(TcpStream) -> Box<dyn Stream>) -> Pool {
+        socket.set_nonblocking(false).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        let lines = BufReader::new(spoken(socket.try_clone().unwrap()));
+        Pool { lines, socket, submits: Vec::new() }
+    }
+
     /// Waits for a miner to connect.
     pub(crate) fn accept(listener: &TcpListener) -> Pool {
         listener.set_nonblocking(true).unwrap();
@@ -38,9 +56,7 @@ impl Pool {
             }
             std::thread::sleep(Duration::from_millis(5));
         };
-        stream.set_nonblocking(false).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Pool { lines: BufReader::new(stream) }
+        Pool::on(stream, |stream| Box::new(stream))
     }
 
     /// Waits for a miner, and answers everything that it asks before it works: extranonce1 is f000000f, extranonce2 has
@@ -61,8 +77,15 @@ impl Pool {
     /// The miner's next line, or `None` where it hung up.
     pub(crate) fn read(&mut self) -> Option<Value> {
         let mut line = String::new();
-        let length = self.lines.read_line(&mut line).unwrap();
-        (length > 0).then(|| serde_json::from_str(&line).unwrap())
+        let length = match self.lines.read_line(&mut line) {
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => 0,
+            length => length.unwrap(),
+        };
+        let call: Option<Value> = (length > 0).then(|| serde_json::from_str(&line).unwrap());
+        if let Some(submit) = call.as_ref().filter(|call| call["method"] == "mining.submit") {
+            self.submits.push(submit["params"].clone());
+        }
+        call
     }
 
     /// The miner's next line, which must be a call of this method.
@@ -82,9 +105,21 @@ impl Pool {
 
     /// A line as it stands.
     pub(crate) fn send(&mut self, line: impl Into<Vec<u8>>) {
+        self.try_send(line).unwrap();
+    }
+
+    /// A line as it stands, where the miner may have hung up, or take nothing.
+    pub(crate) fn try_send(&mut self, line: impl Into<Vec<u8>>) -> io::Result<()> {
         let mut line = line.into();
         line.push(b'\n');
-        self.lines.get_mut().write_all(&line).unwrap();
+        self.write(&line)
+    }
+
+    /// Bytes as they stand.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let stream = self.lines.get_mut();
+        stream.write_all(bytes)?;
+        stream.flush()
     }
 }
 

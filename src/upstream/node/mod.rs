@@ -5,6 +5,7 @@ mod template;
 
 pub use template::{MAX_TAG, TemplateError};
 
+use super::outbox::Outbox;
 use super::session::SessionError;
 use super::url::{UrlError, host_and_port};
 use super::{Event, VERSION_MASK};
@@ -23,7 +24,7 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
 use thiserror::Error;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -147,7 +148,7 @@ pub enum NodeError {
 pub(super) struct NodeSession<'a> {
     node: &'a Node,
     client: Client,
-    events: &'a UnboundedSender<Event>,
+    outbox: Outbox,
     pay_to: ScriptBuf,
     extranonce1: [u8; EXTRANONCE1_SIZE],
     /// The newest last.
@@ -158,7 +159,7 @@ pub(super) struct NodeSession<'a> {
 
 impl<'a> NodeSession<'a> {
     /// Asks a node for its chain.
-    pub(super) async fn open(node: &'a Node, events: &'a UnboundedSender<Event>) -> Result<Self, NodeError> {
+    pub(super) async fn open(node: &'a Node, events: Sender<Event>) -> Result<Self, NodeError> {
         let client = Client::new(&node.url, &node.login)?;
         let info = client.call("getblockchaininfo", json!([]), PATIENCE).await?;
         let chain = info["chain"].as_str().unwrap_or_default();
@@ -168,14 +169,14 @@ impl<'a> NodeSession<'a> {
         let mut extranonce1 = [0; EXTRANONCE1_SIZE];
         // Only so that two miners on one node, for one address, do not search the same headers.
         let _ = getrandom::fill(&mut extranonce1);
-        let templates = VecDeque::new();
-        Ok(NodeSession { node, client, events, pay_to, extranonce1, templates, jobs: 0, worked: false })
+        let (outbox, templates) = (Outbox::new(events), VecDeque::new());
+        Ok(NodeSession { node, client, outbox, pay_to, extranonce1, templates, jobs: 0, worked: false })
     }
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
     pub(super) async fn run(&mut self, shares: &mut UnboundedReceiver<Share>) -> Result<(), SessionError> {
         let first = self.client.call("getblocktemplate", request(None), PATIENCE).await.map_err(SessionError::Node)?;
-        self.say(Event::Connected {
+        self.outbox.say(Event::Connected {
             url: self.node.url.to_string(),
             extranonce1: self.extranonce1.to_vec(),
             extranonce2_size: EXTRANONCE2_SIZE,
@@ -186,6 +187,7 @@ impl<'a> NodeSession<'a> {
             let long_poll = self.templates.back().and_then(|template| template.long_poll.clone());
             let mut next = std::pin::pin!(next_template(self.client.clone(), long_poll));
             loop {
+                self.outbox.deliver().await;
                 tokio::select! {
                     template = &mut next => {
                         if let Some(template) = template.map_err(SessionError::Node)? {
@@ -203,11 +205,12 @@ impl<'a> NodeSession<'a> {
     }
 
     /// The session ended: what waits to be sent is lost.
-    pub(super) fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
+    pub(super) async fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
         let lost: Vec<Share> = std::iter::from_fn(|| shares.try_recv().ok()).collect();
         if !lost.is_empty() {
-            self.say(Event::Lost(lost));
+            self.outbox.say(Event::Lost(lost));
         }
+        self.outbox.deliver().await;
     }
 
     fn begin(&mut self, template: Value) -> Result<(), SessionError> {
@@ -226,14 +229,14 @@ impl<'a> NodeSession<'a> {
             self.templates.pop_front();
         }
         let difficulty = Difficulty::new(job.target.difficulty()).unwrap_or(Difficulty::ONE);
-        self.say(Event::Job { job, difficulty, clean });
+        self.outbox.say(Event::Job { job, difficulty, clean });
         self.worked = true;
         Ok(())
     }
 
     async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
         let Some(template) = self.templates.iter().find(|template| template.job == share.origin.job) else {
-            self.say(Event::Lost(vec![share]));
+            self.outbox.say(Event::Lost(vec![share]));
             return Ok(());
         };
         let block = template.block(&share);
@@ -245,17 +248,12 @@ impl<'a> NodeSession<'a> {
             Err(NodeError::Refused { code, message, .. }) => Err(RpcError { code, message }),
             Err(error) => {
                 // Whether it has the block nobody knows.
-                self.say(Event::Lost(vec![share]));
+                self.outbox.say(Event::Lost(vec![share]));
                 return Err(SessionError::Node(error));
             }
         };
-        self.say(Event::Answered { share: Box::new(share), verdict, round_trip: sent.elapsed() });
+        self.outbox.say(Event::Answered { share: Box::new(share), verdict, round_trip: sent.elapsed() });
         Ok(())
-    }
-
-    /// Nobody listens only when the miner is going away, which the next share shows.
-    fn say(&self, event: Event) {
-        let _ = self.events.send(event);
     }
 }
 

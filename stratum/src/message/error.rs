@@ -45,7 +45,8 @@ impl RpcError {
             Some(Value::String(text)) => text.clone(),
             _ => value.to_string(),
         };
-        RpcError { code: code.and_then(Value::as_i64).unwrap_or(Reject::Other.code()), message }
+        let code = code.and_then(|code| code.as_i64().or_else(|| code.as_str()?.trim().parse().ok()));
+        RpcError { code: code.unwrap_or(Reject::Other.code()), message }
     }
 
     /// The form that is written: `[code, "message", null]`.
@@ -128,6 +129,7 @@ mod tests {
             error(r#"{"id":1,"result":false,"error":null,"reject-reason":"Above target"}"#),
             err(20, "Above target")
         );
+        assert_eq!(error(r#"{"id":1,"error":["21","Job not found"]}"#), err(21, "Job not found"));
         assert_eq!(error(r#"{"id":1,"result":null,"error":[]}"#), err(20, "[]"));
         assert_eq!(error(r#"{"id":1,"result":true,"error":null,"reject-reason":"x"}"#), Ok(Value::Bool(true)));
         assert_eq!(error(r#"{"id":1,"result":false,"error":null}"#), Ok(Value::Bool(false)));

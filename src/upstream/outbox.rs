@@ -1,0 +1,32 @@
+//! What a session says, on its way to a miner that may be slower than the pool.
+
+use super::Event;
+use std::collections::VecDeque;
+use tokio::sync::mpsc::Sender;
+
+/// Events in order. A session delivers them before it hears more, so a pool cannot say more than its miner takes.
+pub(super) struct Outbox {
+    events: Sender<Event>,
+    waiting: VecDeque<Event>,
+}
+
+impl Outbox {
+    pub(super) fn new(events: Sender<Event>) -> Outbox {
+        Outbox { events, waiting: VecDeque::new() }
+    }
+
+    pub(super) fn say(&mut self, event: Event) {
+        self.waiting.push_back(event);
+    }
+
+    /// Waits until the miner has room for everything that was said. Dropped and called again, nothing is lost.
+    pub(super) async fn deliver(&mut self) {
+        while !self.waiting.is_empty() {
+            // Nobody listens only when the miner is going away, which the next share or line shows.
+            let Ok(room) = self.events.reserve().await else { return self.waiting.clear() };
+            if let Some(event) = self.waiting.pop_front() {
+                room.send(event);
+            }
+        }
+    }
+}
