@@ -15,6 +15,10 @@ mod servers {
     pub(crate) mod rig;
 }
 
+use common::joined::{Miner, share};
+use common::scripted::{Pool, job, listener};
+use midstate::upstream::Event;
+use serde_json::json;
 use servers::{connecting, joining, messages, rig};
 use std::time::Duration;
 
@@ -46,4 +50,43 @@ async fn a_miner_outlasts_every_server() {
     }
     println!("{number} servers; the longest until mining again: {longest:.1?}");
     assert!(failures.is_empty(), "{} of {number}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A pool that says more than its miner takes must wait: what a session holds is bounded by the room for events and the system's
+/// buffers.
+#[test]
+fn a_miner_that_is_busy_is_not_filled() {
+    const MOST: usize = 128 << 20;
+    let (listener, port) = listener();
+    let mut miner = Miner::of(&[port]);
+    let mut pool = Pool::welcome(&listener);
+    let mut large = job("large");
+    large[3] = json!("00".repeat(50_000));
+    let notify = json!({"id": null, "method": "mining.notify", "params": large}).to_string();
+    pool.socket.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    let mut sent = 0;
+    while sent < MOST && pool.try_send(notify.as_str()).is_ok() {
+        sent += notify.len();
+    }
+    assert!(sent < MOST, "all of {sent} bytes were taken");
+
+    // It takes up what waited, and works on the last.
+    pool.socket.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
+    let last = std::thread::spawn(move || {
+        // The end of the line that was broken off.
+        let _ = pool.try_send("");
+        pool.call("mining.notify", &job("last"));
+        let submit = pool.expect("mining.submit");
+        pool.answer(&submit, &json!(true));
+        pool
+    });
+    loop {
+        match miner.next() {
+            Event::Job { job, .. } if job.id == "last" => miner.handle.submit(share(&job, 1)).unwrap(),
+            Event::Answered { verdict: Ok(()), .. } => break,
+            Event::Connected { .. } | Event::Job { .. } | Event::Unreadable(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    drop(last.join().unwrap());
 }

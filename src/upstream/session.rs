@@ -485,3 +485,97 @@ impl<'a> Session<'a> {
         self.outbox.say(event);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Origin;
+    use tokio::io::duplex;
+
+    fn share(nonce: u32) -> Share {
+        let job = Job {
+            id: "1".to_owned(),
+            previous_block_hash: [0; 32],
+            coinbase1: Vec::new(),
+            extranonce1: Vec::new(),
+            extranonce2_size: 4,
+            coinbase2: Vec::new(),
+            merkle_branches: Vec::new(),
+            version: 0,
+            version_mask: 0,
+            nbits: 0,
+            ntime: 0,
+            ntime_roll: 0,
+            target: Target::MAX,
+        };
+        let header = job.header(&[0; 32], 0).with_nonce(nonce);
+        Share { origin: Origin { job: Arc::new(job), extranonce2: vec![0; 4] }, header, hash: header.hash(), worker: 0 }
+    }
+
+    /// Runs a test in a session that has a job, on a connection that takes everything and says nothing.
+    fn in_session(test: impl AsyncFnOnce(&mut Session, &mut mpsc::Receiver<Event>)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (ours, _theirs) = duplex(1 << 24);
+            let (reader, writer) = tokio::io::split(ours);
+            let connection = Connection { reader: Box::new(reader), writer: Box::new(writer) };
+            let url = PoolUrl::tcp("h", 1);
+            let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
+            let pool = Pool::new(url.clone(), credentials);
+            let (events, mut said) = mpsc::channel(8);
+            let mut session = Session::new(connection, &pool, &url, events);
+            session.worked = true;
+            test(&mut session, &mut said).await;
+        });
+    }
+
+    /// The limits are looked at, and not waited for: what waits is tested with the shorter ones of the first steps.
+    #[test]
+    fn silence_has_a_limit_that_shares_do_not_put_off() {
+        in_session(async |session, _| {
+            let began = session.heard;
+            let (limit, overdue) = session.limit();
+            assert_eq!((limit - began, overdue.to_string()), (SILENCE, "the pool was silent for 90 s".to_owned()));
+            session.submit(share(1)).await.unwrap();
+            assert_eq!(session.limit().0, limit);
+            // Bytes that are no line, and lines that make no sense, are no word either.
+            session.on_line("nonsense").await.unwrap();
+            assert_eq!(session.limit().0, limit);
+            session.on_line(r#"{"id":null,"method":"mining.dance"}"#).await.unwrap();
+            assert!(session.heard > began);
+        });
+    }
+
+    #[test]
+    fn a_pool_that_speaks_and_answers_no_share_is_left() {
+        in_session(async |session, _| {
+            session.submit(share(1)).await.unwrap();
+            session.submit(share(2)).await.unwrap();
+            session.on_line(r#"{"id":null,"method":"mining.ping","params":[]}"#).await.unwrap();
+            let (limit, overdue) = session.limit();
+            assert!(limit < session.heard + SILENCE);
+            assert_eq!(overdue.to_string(), "the pool has not answered mining.submit for 90 s");
+            // An answer to one gives the other time.
+            session.on_line(r#"{"id":2,"result":true}"#).await.unwrap();
+            assert!(session.limit().0 > limit);
+        });
+    }
+
+    #[test]
+    fn shares_without_an_answer_are_given_up_at_last_the_oldest_first() {
+        in_session(async |session, said| {
+            for nonce in 0..MOST_UNANSWERED as u32 + 2 {
+                session.submit(share(nonce)).await.unwrap();
+            }
+            assert_eq!(session.pending.len(), MOST_UNANSWERED);
+            let (_, mut no_more) = mpsc::unbounded_channel();
+            session.give_up(&mut no_more).await;
+            let mut lost = Vec::new();
+            while let Ok(Event::Lost(shares)) = said.try_recv() {
+                lost.extend(shares.iter().map(|share| share.header.nonce()));
+            }
+            lost.sort_unstable();
+            assert!(lost.into_iter().eq(0..MOST_UNANSWERED as u32 + 2));
+        });
+    }
+}
