@@ -10,6 +10,7 @@ use midstate::miner::{self, Stats};
 use midstate::upstream::{self, SessionError};
 use midstate_stratum::Target;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
@@ -303,7 +304,7 @@ impl Reporter {
     fn print(&self, style: &str, text: &str) -> io::Result<()> {
         let time = self.started.elapsed().as_secs_f64();
         let (style, end) = if self.colour && !style.is_empty() { (style, "\x1b[0m") } else { ("", "") };
-        writeln!(stdout().lock(), "{time:8.2}  {style}{text}{end}")
+        writeln!(stdout().lock(), "{time:8.2}  {style}{}{end}", visible(text))
     }
 
     fn worker(&self, index: usize) -> Identity {
@@ -315,6 +316,18 @@ impl Reporter {
 const GREEN: &str = "\x1b[32m";
 const RED: &str = "\x1b[31m";
 const BOLD: &str = "\x1b[1m";
+
+/// A text without characters that steer a terminal: pools' words are in it.
+fn visible(text: &str) -> Cow<'_, str> {
+    let steers = |character: char| character.is_control() && character != '\n';
+    if !text.contains(steers) {
+        return Cow::Borrowed(text);
+    }
+    let shown = |character: char| {
+        if steers(character) { character.escape_default().to_string() } else { character.to_string() }
+    };
+    Cow::Owned(text.chars().map(shown).collect())
+}
 
 /// A hashrate with a unit that keeps it readable.
 pub(super) fn hashrate(per_second: f64) -> String {
@@ -358,6 +371,12 @@ pub(super) fn bip34_height(coinbase1: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pools_words_do_not_steer_the_terminal() {
+        assert_eq!(visible("\x1b[2Jgone\r\u{9b}"), "\\u{1b}[2Jgone\\r\\u{9b}");
+        assert_eq!(visible("two\nlines, µ"), "two\nlines, µ");
+    }
 
     #[test]
     fn heights_are_read_from_coinbases() {
