@@ -1,6 +1,6 @@
 //! A connection to a pool: TCP, through a SOCKS5 proxy where there is one, in TLS where the URL says so.
 
-use super::{Pool, PoolUrl, STEP, tls};
+use super::{Pool, PoolUrl, tls};
 use socket2::{SockRef, TcpKeepalive};
 use std::future::Future;
 use std::io;
@@ -22,9 +22,9 @@ pub(super) struct Connection {
     pub(super) writer: Box<dyn AsyncWrite + Send + Unpin>,
 }
 
-/// Connects to a URL, in the ways of a pool.
-pub(super) async fn connect(pool: &Pool, url: &PoolUrl) -> io::Result<Connection> {
-    let limit = if pool.socks5.is_some() { PROXY_STEP } else { STEP };
+/// Connects to a URL, in the ways of a pool, with so long for each step.
+pub(super) async fn connect(pool: &Pool, url: &PoolUrl, step: Duration) -> io::Result<Connection> {
+    let limit = if pool.socks5.is_some() { step.max(PROXY_STEP) } else { step };
     let stream = within(limit, "no connection", open(pool, url)).await?;
     // A share must not wait for a packet to fill.
     stream.set_nodelay(true)?;

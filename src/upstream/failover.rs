@@ -10,7 +10,7 @@ use super::connection::connect;
 use super::node::NodeSession;
 use super::pauses::Pauses;
 use super::session::{Session, SessionError};
-use super::{EVENTS, Event, Handle, PoolUrl, Source};
+use super::{EVENTS, Event, Handle, PoolUrl, SLOW_STEP, STEP, Source};
 use crate::job::Share;
 use std::future::pending;
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 
 /// How long a pool may take from being asked to its first job, when it is tried beside another.
 const TRIAL: Duration = Duration::from_secs(20);
+/// After so many attempts running that a pool was too slow for, it gets more time.
+const SLOW: u32 = 3;
 
 /// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens. It waits while
 /// its events are not taken.
@@ -37,6 +39,8 @@ struct Candidate {
     redirection: Option<PoolUrl>,
     pauses: Pauses,
     ready: Instant,
+    /// How many attempts running it was too slow for.
+    slow: u32,
 }
 
 /// A session with a source of either kind.
@@ -48,7 +52,7 @@ enum Open<'a> {
 
 impl Candidate {
     fn new(source: Source) -> Candidate {
-        Candidate { source, redirection: None, pauses: Pauses::new(), ready: Instant::now() }
+        Candidate { source, redirection: None, pauses: Pauses::new(), ready: Instant::now(), slow: 0 }
     }
 
     fn url(&self) -> String {
@@ -58,6 +62,7 @@ impl Candidate {
     /// Notes that a session ended, or a trial failed; the pause counts from `since`.
     fn ended(&mut self, error: &SessionError, since: Instant) {
         self.ready = since + self.pauses.next();
+        self.slow = if error.is_slowness() { self.slow + 1 } else { 0 };
         // Where a redirection leads nowhere, the pool's own address is tried again.
         self.redirection = None;
         if let SessionError::Reconnect { to, wait } = error {
@@ -66,13 +71,19 @@ impl Candidate {
         }
     }
 
+    /// How long each step to the first job may take.
+    fn step(&self) -> Duration {
+        if self.slow < SLOW { STEP } else { SLOW_STEP }
+    }
+
     async fn open<'a>(&'a self, events: &Sender<Event>) -> Result<Open<'a>, SessionError> {
         match &self.source {
             Source::Pool(pool) => {
                 let url = self.redirection.as_ref().unwrap_or(&pool.url);
-                let connection = connect(pool, url).await;
+                let step = self.step();
+                let connection = connect(pool, url, step).await;
                 let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
-                Ok(Open::Pool(Session::new(connection, pool, url, events.clone())))
+                Ok(Open::Pool(Session::new(connection, pool, url, step, events.clone())))
             }
             #[cfg(feature = "solo")]
             Source::Node(node) => {
@@ -201,5 +212,27 @@ async fn better(candidates: &mut [Candidate]) -> String {
             return next.url();
         }
         next.ended(&SessionError::Silent, began);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Credentials, Pool};
+    use super::*;
+
+    #[test]
+    fn a_pool_that_is_slow_again_and_again_gets_more_time() {
+        let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
+        let mut candidate = Candidate::new(Pool::new(PoolUrl::tcp("h", 1), credentials).into());
+        let slow = SessionError::NoJob(STEP);
+        for _ in 0..SLOW {
+            assert_eq!(candidate.step(), STEP);
+            candidate.ended(&slow, Instant::now());
+        }
+        assert_eq!(candidate.step(), SLOW_STEP);
+        candidate.ended(&slow, Instant::now());
+        assert_eq!(candidate.step(), SLOW_STEP);
+        candidate.ended(&SessionError::Closed, Instant::now());
+        assert_eq!(candidate.step(), STEP);
     }
 }

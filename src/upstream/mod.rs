@@ -41,6 +41,8 @@ const VERSION_MASK: u32 = 0x1fff_e000;
 /// the job; and later, to take what is sent. An attempt that fails so is followed by the next at once, so that a pool whose
 /// old connections stay dead has its miner back within five seconds.
 const STEP: Duration = Duration::from_secs(4);
+/// The same for a pool that was too slow several times running: it may be slow and not dead.
+const SLOW_STEP: Duration = Duration::from_secs(30);
 /// So many events wait for the miner at most. A job is the largest, of up to half a line.
 const EVENTS: usize = 128;
 

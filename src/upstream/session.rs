@@ -66,8 +66,8 @@ pub enum SessionError {
         patience: Duration,
     },
     /// The pool knows the user, and has nothing to do.
-    #[error("the pool has given no job for {} s, though it knows the user", STEP.as_secs())]
-    NoJob,
+    #[error("the pool has given no job for {} s, though it knows the user", .0.as_secs())]
+    NoJob(Duration),
     /// The pool sent many lines that make no sense, and none between them that does.
     #[error("the pool sent {0} lines one after the other that make no sense; is it a Stratum V1 pool?")]
     Nonsense(u32),
@@ -106,6 +106,18 @@ pub enum SessionError {
         /// How long to wait first.
         wait: Duration,
     },
+}
+
+impl SessionError {
+    /// Whether a session could not begin in time, so that with more time it might.
+    pub(super) fn is_slowness(&self) -> bool {
+        match self {
+            SessionError::Connect { source, .. } => source.kind() == io::ErrorKind::TimedOut,
+            SessionError::Unanswered { call, .. } => *call != "mining.submit",
+            SessionError::NoJob(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// A call that waits for its reply.
@@ -149,12 +161,20 @@ pub(super) struct Session<'a> {
     heard: Instant,
     /// When the pool last answered a share.
     answered: Instant,
+    /// How long each step to the first job may take.
+    step: Duration,
     /// Whether this session ever gave a job.
     pub(super) worked: bool,
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(connection: Connection, pool: &'a Pool, url: &'a PoolUrl, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        pool: &'a Pool,
+        url: &'a PoolUrl,
+        step: Duration,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let Connection { reader, writer } = connection;
         Session {
             reader: LineReader::new(reader),
@@ -174,6 +194,7 @@ impl<'a> Session<'a> {
             nonsense: 0,
             heard: Instant::now(),
             answered: Instant::now(),
+            step,
             worked: false,
         }
     }
@@ -213,13 +234,13 @@ impl<'a> Session<'a> {
         let waits = |call: fn(&Pending) -> bool| self.pending.values().any(call);
         if !self.worked {
             let overdue = if waits(|call| matches!(call, Pending::Subscribe)) {
-                unanswered("mining.subscribe", STEP)
+                unanswered("mining.subscribe", self.step)
             } else if waits(|call| matches!(call, Pending::Authorize)) {
-                unanswered("mining.authorize", STEP)
+                unanswered("mining.authorize", self.step)
             } else {
-                SessionError::NoJob
+                SessionError::NoJob(self.step)
             };
-            return (self.heard + STEP, overdue);
+            return (self.heard + self.step, overdue);
         }
         let silence = (self.heard + SILENCE, SessionError::Silent);
         let oldest = self.pending.values().find_map(|pending| match pending {
@@ -523,7 +544,7 @@ mod tests {
             let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
             let pool = Pool::new(url.clone(), credentials);
             let (events, mut said) = mpsc::channel(8);
-            let mut session = Session::new(connection, &pool, &url, events);
+            let mut session = Session::new(connection, &pool, &url, STEP, events);
             session.worked = true;
             test(&mut session, &mut said).await;
         });

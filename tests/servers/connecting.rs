@@ -35,7 +35,7 @@ pub(crate) fn table() -> Vec<Scenario> {
             drop(others);
         }),
         stranger("closes at once", "connection", |_| {}).dropped().times(4),
-        stranger("resets at once", "connection to the pool failed", reset).dropped(),
+        stranger("resets at once", "reset", reset).dropped(),
         stranger("closes after configure", "closed the connection", |pool| drop(pool.expect("mining.configure")))
             .dropped(),
         stranger("half-closed before subscribe", "closed the connection", half_closed),
