@@ -29,10 +29,34 @@ pub mod work;
 #[cfg(test)]
 pub(crate) mod testing {
     //! What several tests need.
+    use crate::job::{Job, Origin, Share};
     use crate::sha256::Header;
+    use midstate_stratum::Target;
+    use std::sync::Arc;
 
     /// The header of Bitcoin's first block.
     pub(crate) fn genesis() -> Header {
         Header(*include_bytes!("../tests/data/header-000000.bin"))
+    }
+
+    /// A share of a job that asks for nothing.
+    pub(crate) fn share(nonce: u32) -> Share {
+        let job = Job {
+            id: "1".to_owned(),
+            previous_block_hash: [0; 32],
+            coinbase1: Vec::new(),
+            extranonce1: Vec::new(),
+            extranonce2_size: 4,
+            coinbase2: Vec::new(),
+            merkle_branches: Vec::new(),
+            version: 0,
+            version_mask: 0,
+            nbits: 0,
+            ntime: 0,
+            ntime_roll: 0,
+            target: Target::MAX,
+        };
+        let header = job.header(&[0; 32], 0).with_nonce(nonce);
+        Share { origin: Origin { job: Arc::new(job), extranonce2: vec![0; 4] }, header, hash: header.hash(), worker: 0 }
     }
 }

@@ -81,6 +81,8 @@ impl Stats {
 
 /// How long the fate of a block may be unknown before the search goes on.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// Where so many shares wait for an answer, no more are searched: the difficulty is far too low, and they would fill the memory.
+const MOST_IN_FLIGHT: u64 = 1000;
 /// How often the counters are read for the hashrate, and said.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -102,6 +104,8 @@ pub struct Miner {
     job: Option<Arc<Job>>,
     /// Since when nothing is searched, as a block's fate is unknown.
     searched_until: Option<Instant>,
+    /// Whether nothing is searched as too many shares wait for an answer.
+    braked: bool,
     /// Shares that wait for the fate of a block, if one was sent for the current tip.
     behind_block: Option<Vec<Share>>,
     jobs: u128,
@@ -130,6 +134,7 @@ impl Miner {
             tip: None,
             job: None,
             searched_until: None,
+            braked: false,
             behind_block: None,
             jobs: 0,
             paused: false,
@@ -246,12 +251,16 @@ impl Miner {
             }
             _ => {}
         }
+        if self.braked && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
+            self.search_on();
+        }
         self.said.push_back(Event::Upstream(event));
     }
 
     fn begin(&mut self, job: &Arc<Job>) {
         self.job = Some(Arc::clone(job));
         self.searched_until = None;
+        self.braked = false;
         if self.paused {
             return;
         }
@@ -307,6 +316,10 @@ impl Miner {
             self.said.push_back(Event::Upstream(upstream::Event::Lost(vec![unsent])));
         } else {
             self.stats.in_flight += 1;
+            if self.stats.in_flight >= MOST_IN_FLIGHT && !self.braked {
+                self.braked = true;
+                self.engine.pause();
+            }
         }
     }
 

@@ -3,14 +3,17 @@
 
 mod common {
     pub(crate) mod regtest;
+    pub(crate) mod scripted;
 }
 
 use common::regtest::Regtest;
+use common::scripted::{self, job, listener};
 use midstate::backend::{Kind, Selection, open};
 use midstate::engine::Engine;
 use midstate::miner::{Event, Miner, Stats};
 use midstate::sha256::Hash;
 use midstate::upstream::{self, Credentials, Pool, spawn};
+use serde_json::json;
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -114,4 +117,44 @@ fn a_pool_goes_on_when_a_miner_vanishes() {
         drop(rig);
     }
     assert!(pool.accepted() >= 6);
+}
+
+/// Nearly every hash is a share: they come by the million in a second, and no answer comes.
+#[test]
+fn a_difficulty_that_is_far_too_low_does_not_fill_the_memory() {
+    let (listener, port) = listener();
+    let mut rig = Rig::of(&scripted::url(port));
+    let (judged, judge) = std::sync::mpsc::channel();
+    let pool = std::thread::spawn(move || {
+        let mut pool = scripted::Pool::welcome(&listener);
+        pool.call("mining.set_difficulty", &json!([1e-9]));
+        pool.call("mining.notify", &job("easy"));
+        // It reads, and answers at the end only.
+        let mut submits = Vec::new();
+        while judge.try_recv().is_err() {
+            submits.push(pool.expect("mining.submit"));
+            if submits.len() == 1000 {
+                judge.recv().unwrap();
+                break;
+            }
+        }
+        for submit in &submits {
+            pool.answer(submit, &json!(true));
+        }
+        while let Some(call) = pool.read() {
+            if pool.try_send(json!({"id": call["id"], "result": true, "error": null}).to_string()).is_err() {
+                break;
+            }
+        }
+    });
+    let end = Instant::now() + Duration::from_secs(2);
+    rig.mine_until(|_| Instant::now() > end);
+    let braked = rig.miner.stats();
+    assert!((1000..100_000).contains(&braked.found), "{braked:?}");
+    // Once they are answered, the search goes on.
+    judged.send(()).unwrap();
+    rig.mine_until(|rig| rig.accepted > braked.found as usize);
+    let (stats, _) = rig.finish();
+    assert_eq!(stats.found, stats.accepted + stats.rejected + stats.stale + stats.lost);
+    pool.join().unwrap();
 }

@@ -124,9 +124,8 @@ impl Open<'_> {
     async fn leave(&mut self) {
         match self {
             Open::Pool(session) => session.leave().await,
-            // Each block is answered before anything else is done.
             #[cfg(feature = "solo")]
-            Open::Node(_) => {}
+            Open::Node(session) => session.leave().await,
         }
     }
 

@@ -31,7 +31,7 @@ const STORM: u32 = 30;
 /// So many shares may wait for an answer. Then the oldest is given up.
 const MOST_UNANSWERED: usize = 10_000;
 /// How long answers are waited for in a session that is being left.
-const LEAVE: Duration = Duration::from_secs(3);
+pub(super) const LEAVE: Duration = Duration::from_secs(3);
 /// The longest that a pool may tell a miner to wait before it reconnects. To come too early costs less than to stay away.
 const LONGEST_WAIT: Duration = pauses::LONGEST;
 /// How far a header's time may be beyond its job's. Pools accept about 7,000 s; two hours is the network's own limit.
@@ -510,28 +510,8 @@ impl<'a> Session<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Origin;
+    use crate::testing::share;
     use tokio::io::duplex;
-
-    fn share(nonce: u32) -> Share {
-        let job = Job {
-            id: "1".to_owned(),
-            previous_block_hash: [0; 32],
-            coinbase1: Vec::new(),
-            extranonce1: Vec::new(),
-            extranonce2_size: 4,
-            coinbase2: Vec::new(),
-            merkle_branches: Vec::new(),
-            version: 0,
-            version_mask: 0,
-            nbits: 0,
-            ntime: 0,
-            ntime_roll: 0,
-            target: Target::MAX,
-        };
-        let header = job.header(&[0; 32], 0).with_nonce(nonce);
-        Share { origin: Origin { job: Arc::new(job), extranonce2: vec![0; 4] }, header, hash: header.hash(), worker: 0 }
-    }
 
     /// Runs a test in a session that has a job, on a connection that takes everything and says nothing.
     fn in_session(test: impl AsyncFnOnce(&mut Session, &mut mpsc::Receiver<Event>)) {

@@ -1,5 +1,7 @@
 //! A regtest pool in this process, whose word on every share is noted.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use midstate_stratum::Difficulty;
 use midstate_stratum::message::RpcError;
 use pool_sim::chain::Params;

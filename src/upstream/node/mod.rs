@@ -6,7 +6,7 @@ mod template;
 pub use template::{MAX_TAG, TemplateError};
 
 use super::outbox::Outbox;
-use super::session::SessionError;
+use super::session::{LEAVE, SessionError};
 use super::url::{UrlError, host_and_port};
 use super::{Event, VERSION_MASK};
 use crate::job::Share;
@@ -18,13 +18,16 @@ use rpc::Client;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::{Future, pending};
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
 use thiserror::Error;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::time::timeout;
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -153,8 +156,17 @@ pub(super) struct NodeSession<'a> {
     extranonce1: [u8; EXTRANONCE1_SIZE],
     /// The newest last.
     templates: VecDeque<Template>,
+    /// The block that the node is asked about, if any.
+    submission: Option<Submission>,
     jobs: u64,
     pub(super) worked: bool,
+}
+
+/// A block on its way. It outlives a session's `run`, which may be dropped at any wait: a block's fate is always told.
+struct Submission {
+    share: Share,
+    sent: Instant,
+    answer: Pin<Box<dyn Future<Output = Result<Value, NodeError>> + Send>>,
 }
 
 impl<'a> NodeSession<'a> {
@@ -170,7 +182,8 @@ impl<'a> NodeSession<'a> {
         // Only so that two miners on one node, for one address, do not search the same headers.
         let _ = getrandom::fill(&mut extranonce1);
         let (outbox, templates) = (Outbox::new(events), VecDeque::new());
-        Ok(NodeSession { node, client, outbox, pay_to, extranonce1, templates, jobs: 0, worked: false })
+        let submission = None;
+        Ok(NodeSession { node, client, outbox, pay_to, extranonce1, templates, submission, jobs: 0, worked: false })
     }
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
@@ -195,8 +208,10 @@ impl<'a> NodeSession<'a> {
                         }
                         break;
                     }
-                    share = shares.recv() => match share {
-                        Some(share) => self.submit(share).await?,
+                    answer = answer(&mut self.submission) => self.on_answer(answer)?,
+                    // One block after the other: the next may build on what became of this.
+                    share = shares.recv(), if self.submission.is_none() => match share {
+                        Some(share) => self.submit(share),
                         None => return Ok(()),
                     },
                 }
@@ -204,9 +219,20 @@ impl<'a> NodeSession<'a> {
         }
     }
 
-    /// The session ended: what waits to be sent is lost.
+    /// Waits a little for the node's word on the block it has, as the session is going to be left.
+    pub(super) async fn leave(&mut self) {
+        if self.submission.is_some()
+            && let Ok(answer) = timeout(LEAVE, answer(&mut self.submission)).await
+        {
+            // What ends the session ends it anyway.
+            let _ = self.on_answer(answer);
+        }
+    }
+
+    /// The session ended: what waits to be sent is lost, and whether the node has what was sent nobody knows.
     pub(super) async fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
-        let lost: Vec<Share> = std::iter::from_fn(|| shares.try_recv().ok()).collect();
+        let submitted = self.submission.take().map(|submission| submission.share);
+        let lost: Vec<Share> = submitted.into_iter().chain(std::iter::from_fn(|| shares.try_recv().ok())).collect();
         if !lost.is_empty() {
             self.outbox.say(Event::Lost(lost));
         }
@@ -234,14 +260,19 @@ impl<'a> NodeSession<'a> {
         Ok(())
     }
 
-    async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
+    fn submit(&mut self, share: Share) {
         let Some(template) = self.templates.iter().find(|template| template.job == share.origin.job) else {
             self.outbox.say(Event::Lost(vec![share]));
-            return Ok(());
+            return;
         };
-        let block = template.block(&share);
-        let sent = Instant::now();
-        let answer = self.client.call("submitblock", json!([block]), PATIENCE).await;
+        let (client, block) = (self.client.clone(), template.block(&share));
+        let answer = Box::pin(async move { client.call("submitblock", json!([block]), PATIENCE).await });
+        self.submission = Some(Submission { share, sent: Instant::now(), answer });
+    }
+
+    /// What the node says of the block that it was sent.
+    fn on_answer(&mut self, answer: Result<Value, NodeError>) -> Result<(), SessionError> {
+        let Some(Submission { share, sent, .. }) = self.submission.take() else { return Ok(()) };
         let verdict = match answer {
             Ok(Value::Null) => Ok(()),
             Ok(word) => Err(explained(word.as_str().unwrap_or("an answer that is no word"))),
@@ -254,6 +285,14 @@ impl<'a> NodeSession<'a> {
         };
         self.outbox.say(Event::Answered { share: Box::new(share), verdict, round_trip: sent.elapsed() });
         Ok(())
+    }
+}
+
+/// The node's answer to a submission; never, where there is none.
+async fn answer(submission: &mut Option<Submission>) -> Result<Value, NodeError> {
+    match submission {
+        Some(submission) => submission.answer.as_mut().await,
+        None => pending().await,
     }
 }
 
@@ -302,6 +341,7 @@ fn explained(word: &str) -> RpcError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::share;
 
     #[test]
     fn urls_round_trip_and_secrets_stay_out_of_sight() {
@@ -315,6 +355,47 @@ mod tests {
         let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
         let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
         assert!(!format!("{node:?}").contains("horse"));
+    }
+
+    /// Runs a test in a session whose block is on its way, with this for its answer.
+    fn submitting(answer: impl Future<Output = Result<Value, NodeError>> + Send + 'static, leave: bool) -> Event {
+        let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
+        let login = Login::Password { user: "u".to_owned(), password: "p".to_owned() };
+        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            let (events, mut said) = tokio::sync::mpsc::channel(8);
+            let (_, mut no_more) = tokio::sync::mpsc::unbounded_channel();
+            let mut session = NodeSession {
+                client: Client::new(&node.url, &node.login).unwrap(),
+                outbox: Outbox::new(events),
+                pay_to: ScriptBuf::new(),
+                extranonce1: [0; EXTRANONCE1_SIZE],
+                templates: VecDeque::new(),
+                submission: Some(Submission { share: share(1), sent: Instant::now(), answer: Box::pin(answer) }),
+                jobs: 0,
+                worked: true,
+                node: &node,
+            };
+            if leave {
+                session.leave().await;
+            }
+            session.give_up(&mut no_more).await;
+            drop(session);
+            let event = said.recv().await.unwrap();
+            assert!(said.recv().await.is_none(), "its fate was told twice");
+            event
+        })
+    }
+
+    #[test]
+    fn a_blocks_fate_is_told_however_its_session_ends() {
+        let taken = || async { Ok(Value::Null) };
+        assert!(matches!(submitting(taken(), true), Event::Answered { verdict: Ok(()), .. }));
+        assert!(matches!(submitting(taken(), false), Event::Lost(shares) if shares.len() == 1));
+        let silent = async { Err(NodeError::Silent { method: "submitblock" }) };
+        assert!(matches!(submitting(silent, true), Event::Lost(shares) if shares.len() == 1));
+        assert!(matches!(submitting(pending(), false), Event::Lost(shares) if shares.len() == 1));
     }
 
     #[test]
