@@ -212,6 +212,25 @@ fn a_difficulty_is_suggested_if_it_is_asked_for() {
 }
 
 #[test]
+fn a_minimum_is_asked_for_and_said_where_the_pool_does_not_keep_it() {
+    for (answer, kept) in [(json!(true), true), (json!("unknown"), false), (json!(null), false)] {
+        let (listener, port) = listener();
+        let minimum = Difficulty::new(512.0).unwrap();
+        let mut miner = Miner::with([upstream::Pool { minimum_difficulty: Some(minimum), ..joined::pool(port) }]);
+        let mut pool = Pool::accept(&listener);
+        let configure = pool.expect("mining.configure");
+        assert_eq!(configure["params"][0], json!(["version-rolling", "subscribe-extranonce", "minimum-difficulty"]));
+        assert_eq!(configure["params"][1]["minimum-difficulty.value"], json!(512));
+        pool.answer(&configure, &json!({"minimum-difficulty": answer}));
+        pool.call("client.show_message", &json!(["after it"]));
+        if !kept {
+            assert!(matches!(miner.next(), Event::NoMinimum(asked) if asked == minimum));
+        }
+        assert!(matches!(miner.next(), Event::Message(_)));
+    }
+}
+
+#[test]
 fn wrong_credentials_name_the_user_and_never_the_password() {
     let (listener, port) = listener();
     let mut miner = Miner::of(&[port]);

@@ -77,6 +77,9 @@ pub(super) struct Args {
     /// A difficulty of shares to ask the pool for
     #[arg(long, value_name = "D", value_parser = parse_difficulty)]
     suggest_difficulty: Option<Difficulty>,
+    /// A difficulty to ask the pool never to go below (BIP 310)
+    #[arg(long, value_name = "D", value_parser = parse_difficulty)]
+    minimum_difficulty: Option<Difficulty>,
     /// A file to which each share's fate is written, a line of JSON each
     #[arg(long, value_name = "FILE")]
     share_log: Option<PathBuf>,
@@ -139,6 +142,7 @@ impl Args {
                     trust: trust.clone(),
                     socks5: self.socks5.clone(),
                     suggest_difficulty: self.suggest_difficulty,
+                    minimum_difficulty: self.minimum_difficulty,
                     ..Pool::new(url.clone(), Credentials { user, password: password.to_owned() })
                 }))
             }

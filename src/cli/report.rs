@@ -188,6 +188,10 @@ impl Reporter {
                 let shares = count(shares.len(), "share");
                 self.error(&format!("{shares} lost: the pool did not answer; not sent again"))
             }
+            upstream::Event::NoMinimum(minimum) => self.error(&format!(
+                "minimum-difficulty: the pool does not take it up; its difficulty may go below {}",
+                minimum.get()
+            )),
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
             upstream::Event::Disconnected { url, error, retry } => {

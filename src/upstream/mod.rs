@@ -86,12 +86,21 @@ pub struct Pool {
     pub socks5: Option<String>,
     /// The difficulty to ask for.
     pub suggest_difficulty: Option<Difficulty>,
+    /// The difficulty below which the pool is asked never to go (BIP 310).
+    pub minimum_difficulty: Option<Difficulty>,
 }
 
 impl Pool {
     /// A pool, joined in the usual way.
     pub fn new(url: PoolUrl, credentials: Credentials) -> Pool {
-        Pool { url, credentials, trust: Trust::default(), socks5: None, suggest_difficulty: None }
+        Pool {
+            url,
+            credentials,
+            trust: Trust::default(),
+            socks5: None,
+            suggest_difficulty: None,
+            minimum_difficulty: None,
+        }
     }
 }
 
@@ -146,6 +155,8 @@ pub enum Event {
     /// Shares that were sent or waited when the session ended. They will not be sent again: nobody knows which of them
     /// the pool has counted, and their job is gone.
     Lost(Vec<Share>),
+    /// The pool does not take up what was asked of it: its difficulty may go below the minimum.
+    NoMinimum(Difficulty),
     /// A message from the pool's operator to the miner's.
     Message(String),
     /// The pool sent what cannot be read. The session goes on without it.

@@ -30,6 +30,8 @@ const SILENCE: Duration = Duration::from_secs(90);
 const STORM: u32 = 30;
 /// So many shares may wait for an answer. Then the oldest is given up.
 const MOST_UNANSWERED: usize = 10_000;
+/// The extension of that name (BIP 310).
+const MINIMUM_DIFFICULTY: &str = "minimum-difficulty";
 /// How long answers are waited for in a session that is being left.
 pub(super) const LEAVE: Duration = Duration::from_secs(3);
 /// The longest that a pool may tell a miner to wait before it reconnects. To come too early costs less than to stay away.
@@ -201,12 +203,14 @@ impl<'a> Session<'a> {
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
     pub(super) async fn run(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) -> Result<(), SessionError> {
-        let extensions = ["version-rolling", "subscribe-extranonce"].map(str::to_owned).to_vec();
+        let minimum = self.pool.minimum_difficulty;
+        let extensions = ["version-rolling", "subscribe-extranonce"].into_iter();
+        let extensions = extensions.chain(minimum.map(|_| MINIMUM_DIFFICULTY)).map(str::to_owned).collect();
         let configure = Configure {
             extensions,
             version_rolling_mask: Some(VERSION_MASK),
             version_rolling_min_bit_count: Some(2),
-            minimum_difficulty: None,
+            minimum_difficulty: minimum,
         };
         // Some servers know no configure and hang up on what they do not know, but none on the order of these.
         self.call(&ClientCall::Configure(configure), Pending::Configure).await?;
@@ -374,13 +378,22 @@ impl<'a> Session<'a> {
     async fn on_reply(&mut self, pending: Pending, result: Result<Value, RpcError>) -> Result<(), SessionError> {
         self.made_sense(matches!(pending, Pending::Subscribe | Pending::Authorize));
         match pending {
-            Pending::Configure => match result.map(|result| ConfigureReply::read(&result)) {
-                // A pool's mask may be wider than what was asked for.
-                Ok(Ok(reply)) => self.version_mask = reply.mask().unwrap_or(0) & VERSION_MASK,
-                Ok(Err(error)) => self.say(Event::Unreadable(error)),
-                // It does not know the method: there is nothing to roll.
-                Err(_) => {}
-            },
+            Pending::Configure => {
+                let mut kept = false;
+                match result.map(|result| ConfigureReply::read(&result)) {
+                    Ok(Ok(reply)) => {
+                        // A pool's mask may be wider than what was asked for.
+                        self.version_mask = reply.mask().unwrap_or(0) & VERSION_MASK;
+                        kept = reply.takes_up(MINIMUM_DIFFICULTY);
+                    }
+                    Ok(Err(error)) => self.say(Event::Unreadable(error)),
+                    // It does not know the method: there is nothing to roll.
+                    Err(_) => {}
+                }
+                if let Some(minimum) = self.pool.minimum_difficulty.filter(|_| !kept) {
+                    self.say(Event::NoMinimum(minimum));
+                }
+            }
             Pending::Subscribe => {
                 let result = result.map_err(SessionError::Subscribe)?;
                 let reply = SubscribeReply::read(&result).map_err(SessionError::BadSubscribe)?;

@@ -201,6 +201,7 @@ async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<S
             Event::Lost(shares) => {
                 told(&mut fates, &shares);
             }
+            Event::NoMinimum(_) => return Err("it asked for no minimum".to_owned()),
             Event::Message(message) => said.push(message),
             Event::Unreadable(error) => said.push(error.to_string()),
             Event::Disconnected { error, retry, .. } => {

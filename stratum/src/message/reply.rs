@@ -59,10 +59,14 @@ impl ConfigureReply {
         Value::Object(object)
     }
 
+    /// Whether the pool took up an extension.
+    pub fn takes_up(&self, extension: &str) -> bool {
+        self.extensions.iter().any(|(name, state)| name == extension && *state == Ok(true))
+    }
+
     /// The mask to roll with, where version rolling is on.
     pub fn mask(&self) -> Option<u32> {
-        let on = self.extensions.iter().any(|(name, state)| name == "version-rolling" && *state == Ok(true));
-        self.version_rolling_mask.filter(|_| on)
+        self.version_rolling_mask.filter(|_| self.takes_up("version-rolling"))
     }
 }
 
@@ -159,6 +163,7 @@ mod tests {
             "minimum-difficulty": false, "info": "no room"});
         let reply = ConfigureReply::read(&result).unwrap();
         assert_eq!(reply.mask(), Some(0x1800_0000));
+        assert!(!reply.takes_up("minimum-difficulty"));
         assert_eq!(reply.to_value(), result);
         let off = json!({"version-rolling": false, "version-rolling.mask": "18000000"});
         assert_eq!(ConfigureReply::read(&off).unwrap().mask(), None);
