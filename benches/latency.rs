@@ -1,10 +1,14 @@
-//! Two promises of 50 ms, measured: a new tip reaches every thread of the CPU backend, and a cancelled search returns. And what
-//! it costs to be given new work twenty times a second.
+//! Promises, measured: a new tip reaches every thread of the CPU backend, a share that is found reaches the pool, and a
+//! cancelled search returns. And what it costs to be given new work twenty times a second.
 //!
-//! Not criterion's business, since the worst case counts. `cargo bench` measures 100 times; `cargo test`, which runs
-//! benches too, three times.
+//! Not criterion's business, since the worst case counts. `cargo bench` measures 100 times, or as often as it is told; `cargo test`,
+//! which runs benches too, three times.
+//!
+//!     cargo bench -p midstate --bench latency -- [ROUNDS]
 
 mod common;
+#[path = "../tests/common/scripted.rs"]
+mod scripted;
 
 use bitcoin::hashes::Hash;
 use common::{fastest_cpu, usable_backends, work};
@@ -18,6 +22,8 @@ use midstate::work::{Candidate, Work};
 use midstate_stratum::Difficulty;
 use pool_sim::pool::PoolConfig;
 use pool_sim::{Config, Simulator, anyone_can_spend};
+use serde_json::json;
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,10 +33,12 @@ use std::time::{Duration, Instant};
 
 fn main() {
     let bench = std::env::args().any(|argument| argument == "--bench");
-    let rounds = if bench { 100 } else { 3 };
+    let asked = std::env::args().find_map(|argument| argument.parse().ok());
+    let rounds = asked.unwrap_or(if bench { 100 } else { 3 });
     println!("{:<42} {:>9} {:>9}   of {rounds}", "", "median", "worst");
     let threads = usable_threads();
     say(&format!("tip to search, cpu/{} x {threads}", fastest_cpu().identity().kernel), new_tips(threads, rounds));
+    say(&format!("share found to pool, cpu x {threads}"), shares(threads, rounds));
     for mut backend in usable_backends() {
         let times = (0..rounds).map(|round| cancel(backend.as_mut(), round)).collect();
         say(&format!("cancel to return, {}", backend.identity()), times);
@@ -86,12 +94,8 @@ fn new_tips(threads: usize, rounds: u32) -> Vec<Duration> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let simulator = runtime.block_on(async {
         let simulator = simulator().await;
-        let mut miner = miner(&simulator, threads, &seen);
-        tokio::spawn(async move {
-            loop {
-                miner.next().await;
-            }
-        });
+        let probe = |_| Box::new(Probe { cpu: fastest_cpu(), seen: seen.clone(), tip: [0; 32] }) as Box<dyn Backend>;
+        mine((0..threads).map(probe).collect(), simulator.pool_address().port());
         simulator
     });
     let tip = simulator.node().tip().borrow().hash.to_byte_array();
@@ -117,16 +121,66 @@ async fn simulator() -> Simulator {
     pool_sim::start(Config { rpc: None, pool, premine: 16 }, |_| {}).await.expect("a free port")
 }
 
-fn miner(simulator: &Simulator, threads: usize, seen: &Sender<([u8; 32], Instant)>) -> Miner {
-    let probe = |_| Box::new(Probe { cpu: fastest_cpu(), seen: seen.clone(), tip: [0; 32] }) as Box<dyn Backend>;
+/// Mines at the pool at this port until the runtime ends.
+fn mine(backends: Vec<Box<dyn Backend>>, port: u16) {
     let (to_miner, from_engine) = tokio::sync::mpsc::unbounded_channel();
-    let engine = Engine::start((0..threads).map(probe).collect(), move |event| {
+    let engine = Engine::start(backends, move |event| {
         let _ = to_miner.send(event);
     });
-    let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), simulator.pool_address().port());
+    let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), port);
     let credentials = Credentials { user: "bench".to_owned(), password: "x".to_owned() };
     let (upstream, from_upstream) = upstream::spawn(vec![Pool::new(url, credentials).into()]);
-    Miner::new(engine.expect("threads for the engine"), from_engine, upstream, from_upstream)
+    let mut miner = Miner::new(engine.expect("threads for the engine"), from_engine, upstream, from_upstream);
+    tokio::spawn(async move {
+        loop {
+            miner.next().await;
+        }
+    });
+}
+
+/// From the moment when a backend says that it has found a share to when the pool has read its line.
+fn shares(threads: usize, rounds: u32) -> Vec<Duration> {
+    let (found, finds) = channel();
+    let (listener, port) = scripted::listener();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let _inside = runtime.enter();
+    mine((0..threads).map(|_| Box::new(Finder { cpu: fastest_cpu(), found: found.clone() }) as _).collect(), port);
+    let mut pool = scripted::Pool::welcome(&listener);
+    pool.call("mining.set_difficulty", &json!([2e-4]));
+    pool.call("mining.notify", &scripted::job("1"));
+    let mut found = HashMap::new();
+    let mut read = || {
+        let submit = pool.expect("mining.submit");
+        let read = Instant::now();
+        pool.answer(&submit, &json!(true));
+        found.extend(finds.try_iter());
+        let nonce = submit["params"][4].as_str().and_then(|nonce| u32::from_str_radix(nonce, 16).ok());
+        read.duration_since(found[&nonce.expect("a nonce")])
+    };
+    (0..rounds).map(|_| read()).collect()
+}
+
+/// Says what it finds, and when.
+struct Finder {
+    cpu: Cpu,
+    found: Sender<(u32, Instant)>,
+}
+
+impl Backend for Finder {
+    fn identity(&self) -> &Identity {
+        self.cpu.identity()
+    }
+
+    fn versions(&self) -> usize {
+        self.cpu.versions()
+    }
+
+    fn search(&mut self, work: &Work, cancel: &Cancel, found: &mut dyn FnMut(Candidate)) -> Result<u64, SearchError> {
+        self.cpu.search(work, cancel, &mut |candidate| {
+            let _ = self.found.send((candidate.nonce, Instant::now()));
+            found(candidate);
+        })
+    }
 }
 
 /// Waits until every thread searches on this block; when the last one began.
