@@ -15,6 +15,8 @@ mod failover;
 mod node;
 mod outbox;
 mod pauses;
+#[cfg(feature = "payout")]
+mod payout;
 mod session;
 mod tls;
 mod url;
@@ -22,6 +24,8 @@ mod url;
 pub use failover::spawn;
 #[cfg(feature = "solo")]
 pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError};
+#[cfg(feature = "payout")]
+pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use session::SessionError;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, UrlError};
@@ -84,12 +88,28 @@ pub struct Pool {
     pub socks5: Option<String>,
     /// The difficulty to ask for.
     pub suggest_difficulty: Option<Difficulty>,
+    /// Whom each job's coinbase must pay: a session with a pool whose jobs do otherwise, or cannot be true, ends.
+    #[cfg(feature = "payout")]
+    pub verify_payout: Option<Payout>,
+    /// Where that is not set and the user's name is an address, whether a session ends whose jobs do not pay it.
+    #[cfg(feature = "payout")]
+    pub strict: bool,
 }
 
 impl Pool {
     /// A pool, joined in the usual way.
     pub fn new(url: PoolUrl, credentials: Credentials) -> Pool {
-        Pool { url, credentials, trust: Trust::default(), socks5: None, suggest_difficulty: None }
+        Pool {
+            url,
+            credentials,
+            trust: Trust::default(),
+            socks5: None,
+            suggest_difficulty: None,
+            #[cfg(feature = "payout")]
+            verify_payout: None,
+            #[cfg(feature = "payout")]
+            strict: false,
+        }
     }
 }
 
@@ -146,6 +166,14 @@ pub enum Event {
     Lost(Vec<Share>),
     /// A message from the pool's operator to the miner's.
     Message(String),
+    /// A job's coinbase is not as one could wish; it is worked on nevertheless. Said once a session.
+    #[cfg(feature = "payout")]
+    Payout {
+        /// The pool's.
+        url: String,
+        /// What is to be known.
+        warning: PayoutWarning,
+    },
     /// The pool sent what cannot be read. The session goes on without it.
     Unreadable(MessageError),
     /// The session ended, or could not begin.

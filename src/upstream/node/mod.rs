@@ -6,6 +6,7 @@ mod template;
 pub use template::{MAX_TAG, TemplateError};
 
 use super::outbox::Outbox;
+use super::payout::Demand;
 use super::session::SessionError;
 use super::url::{UrlError, host_and_port};
 use super::{Event, VERSION_MASK};
@@ -150,6 +151,8 @@ pub(super) struct NodeSession<'a> {
     client: Client,
     outbox: Outbox,
     pay_to: ScriptBuf,
+    /// That our own jobs pay it.
+    demand: Demand,
     extranonce1: [u8; EXTRANONCE1_SIZE],
     /// The newest last.
     templates: VecDeque<Template>,
@@ -164,13 +167,15 @@ impl<'a> NodeSession<'a> {
         let info = client.call("getblockchaininfo", json!([]), PATIENCE).await?;
         let chain = info["chain"].as_str().unwrap_or_default();
         let network = Network::from_core_arg(chain).ok();
-        let address = network.and_then(|network| node.pay_to.clone().require_network(network).ok());
-        let pay_to = address.ok_or_else(|| NodeError::Network { chain: chain.to_owned() })?.script_pubkey();
+        let network = network.filter(|network| node.pay_to.is_valid_for_network(*network));
+        let network = network.ok_or_else(|| NodeError::Network { chain: chain.to_owned() })?;
+        let pay_to = node.pay_to.assume_checked_ref().script_pubkey();
+        let demand = Demand::of_all(node.pay_to.clone(), network);
         let mut extranonce1 = [0; EXTRANONCE1_SIZE];
         // Only so that two miners on one node, for one address, do not search the same headers.
         let _ = getrandom::fill(&mut extranonce1);
         let (outbox, templates) = (Outbox::new(events), VecDeque::new());
-        Ok(NodeSession { node, client, outbox, pay_to, extranonce1, templates, jobs: 0, worked: false })
+        Ok(NodeSession { node, client, outbox, pay_to, demand, extranonce1, templates, jobs: 0, worked: false })
     }
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
@@ -219,6 +224,9 @@ impl<'a> NodeSession<'a> {
         let template = Template::read(template, id, &self.pay_to, tag, self.extranonce1);
         let template = template.map_err(|error| SessionError::Node(error.into()))?;
         let job = template.job.clone();
+        // A mistake here would give a block's reward away.
+        let checked = self.demand.check(&job);
+        checked.map_err(|error| SessionError::Payout { job: job.id.clone(), error })?;
         let tip = self.templates.back().map(|template| template.job.previous_block_hash);
         let clean = tip != Some(job.previous_block_hash);
         if clean {
