@@ -63,33 +63,65 @@ fn messages(c: &mut Criterion) {
     c.bench_function("write submit", |b| b.iter(|| black_box(&submit).to_line(&id)));
 }
 
+fn job(notify: Notify, version_mask: u32) -> Job {
+    Job {
+        id: notify.job_id,
+        previous_block_hash: notify.previous_block_hash,
+        coinbase1: notify.coinbase1,
+        extranonce1: vec![5; 4],
+        extranonce2_size: 8,
+        coinbase2: notify.coinbase2,
+        merkle_branches: notify.merkle_branches,
+        version: notify.version,
+        version_mask,
+        nbits: notify.nbits,
+        ntime: notify.ntime,
+        ntime_roll: 600,
+        target: Target::DIFFICULTY_1,
+    }
+}
+
+/// What a pool's job pays: a real coinbase, and one that pays a thousand others too.
+#[cfg(feature = "payout")]
+fn payouts(c: &mut Criterion) {
+    use bitcoin::{Transaction, consensus};
+    use midstate::upstream::Coinbase;
+
+    let real: Transaction =
+        consensus::deserialize(include_bytes!("../tests/data/coinbase-866342.bin")).expect("a real coinbase");
+    // Its script ends after 141 bytes; the last of them are the extranonces here.
+    let end = 42 + 99;
+    for others in [0, 1000] {
+        let mut transaction = real.clone();
+        transaction.output.extend(std::iter::repeat_n(real.output[0].clone(), others));
+        let bytes = consensus::serialize(&transaction);
+        let notify = Notify { coinbase1: bytes[..end - 12].to_vec(), coinbase2: bytes[end..].to_vec(), ..notify() };
+        let job = job(notify, 0);
+        let script = &real.output[0].script_pubkey;
+        c.bench_function(&format!("coinbase with {} outputs", transaction.output.len()), |b| {
+            b.iter(|| {
+                let coinbase = Coinbase::of(black_box(&job)).expect("a coinbase");
+                (coinbase.height(), coinbase.paid_to(script), coinbase.total())
+            });
+        });
+    }
+}
+
+#[cfg(not(feature = "payout"))]
+fn payouts(_: &mut Criterion) {}
+
 /// The next header of a job: with version bits to roll, only the midstate is new; without, the coinbase and the merkle
 /// root are.
 fn rolling(c: &mut Criterion) {
     let mut group = c.benchmark_group("next work");
     group.throughput(Throughput::Elements(1));
     for (name, version_mask) in [("version rolled", 0x1fff_e000), ("extranonce2 rolled", 0)] {
-        let notify = notify();
-        let job = Job {
-            id: notify.job_id,
-            previous_block_hash: notify.previous_block_hash,
-            coinbase1: notify.coinbase1,
-            extranonce1: vec![5; 4],
-            extranonce2_size: 8,
-            coinbase2: notify.coinbase2,
-            merkle_branches: notify.merkle_branches,
-            version: notify.version,
-            version_mask,
-            nbits: notify.nbits,
-            ntime: notify.ntime,
-            ntime_roll: 600,
-            target: Target::DIFFICULTY_1,
-        };
+        let job = job(notify(), version_mask);
         let mut stream = JobStream::new(Arc::new(job), 1, 0).expect("a job that can be worked on");
         group.bench_function(name, |b| b.iter(|| stream.next()));
     }
     group.finish();
 }
 
-criterion_group!(benches, lines, messages, rolling);
+criterion_group!(benches, lines, messages, payouts, rolling);
 criterion_main!(benches);

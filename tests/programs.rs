@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct-horse-battery-staple";
 /// A share takes some 86,000 hashes.
 const DIFFICULTY: f64 = 2e-5;
+/// An address of regtest.
+const ADDRESS: &str = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h";
 const GENESIS: &[u8] = include_bytes!("data/header-000000.bin");
 
 /// A program that runs; killed when dropped.
@@ -139,6 +141,15 @@ fn arguments_that_make_no_sense_are_named_and_end_with_2() {
         ("mine --url http://127.0.0.1:1".to_owned(), vec!["http://127.0.0.1:1", "--rpc-cookie", "--user"]),
         (format!("{url} http://127.0.0.1:1 --pay-to nobody"), vec!["--pay-to", "nobody"]),
         ("mine --url stratum+tcp://h:1".to_owned(), vec!["stratum+tcp://h:1", "--user"]),
+        (
+            format!("{url} stratum+tcp://h:1 --verify-payout nobody"),
+            vec!["--verify-payout", "address: \"nobody\"", "expected a Bitcoin address"],
+        ),
+        (
+            format!("{url} stratum+tcp://h:1 --verify-payout {ADDRESS}:101%"),
+            vec!["--verify-payout", "percentage: \"101%\"", "100 at most"],
+        ),
+        (format!("{url} stratum+tcp://h:1 --strict"), vec!["strict: ", "\"a\"", "--user ADDRESS"]),
         ("bench --backend gpu --gpu-dispatch 60".to_owned(), vec!["--gpu-dispatch", "60", "1 to 50"]),
         (format!("{url} stratum+tcp://127.0.0.1"), vec!["--url", "port"]),
         (format!("{url} stratum+tcp://h:1 --password-file /no/such"), vec!["password file", "/no/such"]),
@@ -358,6 +369,46 @@ fn what_a_pool_garbles_is_named_and_the_program_lives() {
     let jobs: Vec<_> = ended.json().into_iter().filter(|event| event["event"] == "job").collect();
     assert!(matches!(&jobs[..], [job] if job["id"] == "good" && job["difficulty"] == 1e9), "{jobs:?}");
     assert!(ended.summary()["hashes"].as_u64().unwrap() > 0);
+}
+
+/// The scripted pool's jobs pay a script that is nobody's address.
+#[test]
+fn whom_a_job_pays_is_said_and_a_liar_gets_no_work() {
+    let mine = |more: &str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("stratum+tcp://{}", listener.local_addr().unwrap());
+        let arguments = format!("mine --json --threads 1 --seconds 3 --url {url} {more}");
+        let program = Program::start(&mut midstate(&arguments), "");
+        let mut pool = Pool::welcome(&listener);
+        // So that no share comes.
+        pool.call("mining.set_difficulty", &json!([1e9]));
+        pool.call("mining.notify", &job("1"));
+        // A liar is gone by now.
+        let second = json!({"id": null, "method": "mining.notify", "params": job("2")}).to_string();
+        let _ = pool.try_send(second);
+        let ended = program.end();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        (url, ended)
+    };
+    let (url, named) = mine(&format!("--user {ADDRESS}.rig1"));
+    let events = named.json();
+    let told: Vec<_> = events.iter().filter(|event| event["event"] == "warning").collect();
+    let [warning] = &told[..] else { panic!("{named:?}") };
+    assert_eq!(keys(warning), ["event", "message", "url"]);
+    let message = format!("the job's coinbase does not pay {ADDRESS}; the pool may pay later");
+    assert_eq!((warning["url"].as_str(), warning["message"].as_str()), (Some(url.as_str()), Some(message.as_str())));
+    assert_eq!(events.iter().filter(|event| event["event"] == "job").count(), 2);
+
+    for held in [format!("--user a --verify-payout {ADDRESS}:98%"), format!("--user {ADDRESS} --strict")] {
+        let (url, ended) = mine(&held);
+        assert!(ended.json().iter().all(|event| event["event"] != "job" && event["event"] != "warning"), "{ended:?}");
+        let first = &ended.messages()[0];
+        assert!(
+            [&url, "job \"1\"", ADDRESS, "0 BTC of 50 BTC (0 %)"].iter().all(|word| first.contains(word)),
+            "{first}"
+        );
+        assert_eq!(ended.summary()["hashes"], 0);
+    }
 }
 
 #[test]

@@ -11,6 +11,8 @@ use midstate::backend::{Backend, Identity};
 use midstate::engine::Engine;
 use midstate::job::Share;
 use midstate::miner::{Event, Miner};
+#[cfg(feature = "payout")]
+use midstate::upstream::Payout;
 use midstate::upstream::{self, Credentials, Fingerprint, Pool, PoolUrl, Source, Trust, TrustError, UrlError};
 #[cfg(feature = "solo")]
 use midstate::upstream::{Login, MAX_TAG, Node, NodeUrl};
@@ -35,6 +37,7 @@ Examples:
   midstate mine --url stratum+ssl://pool.example:443 --url stratum+tcp://backup.example:3333 --user alice
   midstate mine --url http://127.0.0.1:18443 --rpc-cookie ~/.bitcoin/regtest/.cookie --pay-to bcrt1q…
   midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
+  midstate mine --url stratum+tcp://solo.example:3333 --user bc1q… --verify-payout bc1q…:98%
 
 Runs until Ctrl-C, and reconnects by itself. {JSON_HELP}
 
@@ -80,6 +83,16 @@ pub(super) struct Args {
     /// A difficulty to ask the pool never to go below (BIP 310)
     #[arg(long, value_name = "D", value_parser = parse_difficulty)]
     minimum_difficulty: Option<Difficulty>,
+    /// Whom the coinbase of each pool's jobs must pay, and how much of it at least [default: any amount]. A pool is left, and the
+    /// next one joined, where its job pays less, its height or reward cannot be, or it builds on an old tip. Alone on a node, the whole
+    /// of --pay-to is always checked
+    #[cfg(feature = "payout")]
+    #[arg(long, value_name = "ADDRESS[:MIN%]")]
+    verify_payout: Option<Payout>,
+    /// Without --verify-payout, where the user's name is an address: leave a pool whose jobs do not pay it, which otherwise is a warning
+    #[cfg(feature = "payout")]
+    #[arg(long)]
+    strict: bool,
     /// A file to which each share's fate is written, a line of JSON each
     #[arg(long, value_name = "FILE")]
     share_log: Option<PathBuf>,
@@ -143,6 +156,10 @@ impl Args {
                     socks5: self.socks5.clone(),
                     suggest_difficulty: self.suggest_difficulty,
                     minimum_difficulty: self.minimum_difficulty,
+                    #[cfg(feature = "payout")]
+                    verify_payout: self.verify_payout.clone(),
+                    #[cfg(feature = "payout")]
+                    strict: self.strict,
                     ..Pool::new(url.clone(), Credentials { user, password: password.to_owned() })
                 }))
             }
@@ -157,6 +174,12 @@ impl Args {
                 Ok(Source::Node(Node { url: url.clone(), login, pay_to, tag: self.tag.clone().into_bytes() }))
             }
         };
+        // A slip in the address would else leave it unchecked, without a word.
+        #[cfg(feature = "payout")]
+        if self.strict && self.verify_payout.is_none() && !self.users.iter().any(|user| Payout::to_user(user).is_some())
+        {
+            return Err(MineError::Strict(self.users.clone()));
+        }
         let users = self.users.iter().map(Some).cycle();
         // Without any user, none for each.
         let users = users.chain(std::iter::repeat(None));
@@ -166,6 +189,11 @@ impl Args {
 
 #[derive(Debug, Error)]
 pub(super) enum MineError {
+    #[cfg(feature = "payout")]
+    #[error(
+        "strict: no user of {0:?} is an address; expected --user ADDRESS or ADDRESS.worker, or --verify-payout ADDRESS"
+    )]
+    Strict(Vec<String>),
     #[error("user: none for {0}; expected --user NAME")]
     NoUser(String),
     #[cfg(feature = "solo")]

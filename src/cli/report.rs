@@ -24,6 +24,7 @@ With --json, one object a line; each has an \"event\":
   block      hash, height, previous_block
   hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device,
              hashes_per_second, hardware_errors, failures}]
+  warning    url, message
   error      message
   summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale,
              shares_lost, hardware_errors, hashes, seconds";
@@ -69,6 +70,11 @@ enum Line<'a> {
         hashes_per_second_15m: f64,
         hashes: u64,
         devices: Vec<DeviceLine>,
+    },
+    #[cfg(feature = "payout")]
+    Warning {
+        url: &'a str,
+        message: String,
     },
     Error {
         message: String,
@@ -192,6 +198,11 @@ impl Reporter {
                 "minimum-difficulty: the pool does not take it up; its difficulty may go below {}",
                 minimum.get()
             )),
+            #[cfg(feature = "payout")]
+            upstream::Event::Payout { url, warning } => {
+                let line = Line::Warning { url, message: warning.to_string() };
+                self.say(&line, BOLD, || format!("warning: {url}: {warning}"))
+            }
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
             upstream::Event::Disconnected { url, error, retry } => {

@@ -9,6 +9,8 @@ use super::connection::connect;
 #[cfg(feature = "solo")]
 use super::node::NodeSession;
 use super::pauses::Pauses;
+#[cfg(feature = "payout")]
+use super::payout::Watch;
 use super::session::{Session, SessionError};
 use super::{EVENTS, Event, Handle, PoolUrl, SLOW_STEP, STEP, Source};
 use crate::job::Share;
@@ -41,6 +43,9 @@ struct Candidate {
     ready: Instant,
     /// How many attempts running it was too slow for.
     slow: u32,
+    /// What its jobs are held against.
+    #[cfg(feature = "payout")]
+    watch: Watch,
 }
 
 /// A session with a source of either kind.
@@ -52,7 +57,15 @@ enum Open<'a> {
 
 impl Candidate {
     fn new(source: Source) -> Candidate {
-        Candidate { source, redirection: None, pauses: Pauses::new(), ready: Instant::now(), slow: 0 }
+        Candidate {
+            #[cfg(feature = "payout")]
+            watch: Watch::of(&source),
+            source,
+            redirection: None,
+            pauses: Pauses::new(),
+            ready: Instant::now(),
+            slow: 0,
+        }
     }
 
     fn url(&self) -> String {
@@ -83,7 +96,10 @@ impl Candidate {
                 let step = self.step();
                 let connection = connect(pool, url, step).await;
                 let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
-                Ok(Open::Pool(Session::new(connection, pool, url, step, events.clone())))
+                let session = Session::new(connection, pool, url, step, events.clone());
+                #[cfg(feature = "payout")]
+                let session = session.held_to(self.watch.session());
+                Ok(Open::Pool(session))
             }
             #[cfg(feature = "solo")]
             Source::Node(node) => {
@@ -163,10 +179,11 @@ async fn run(mut candidates: Vec<Candidate>, events: Sender<Event>, mut shares: 
         let candidate = &mut rest[0];
         let began = Instant::now();
         let (worked, ended) = session(before, candidate, &events, &mut shares).await;
-        if worked {
+        let Err(error) = ended else { return };
+        // A pool that gives a good job and then a bad one is not to be joined twice a second.
+        if worked && !error.is_of_payout() {
             candidate.pauses.reset();
         }
-        let Err(error) = ended else { return };
         let (url, now) = (candidate.url(), Instant::now());
         candidate.ended(&error, if worked { now } else { began });
         let next = candidates.iter().map(|candidate| candidate.ready).min();
@@ -207,7 +224,6 @@ async fn better(candidates: &mut [Candidate]) -> String {
         sleep_until(next.ready.into()).await;
         let began = Instant::now();
         if next.is_well().await {
-            next.pauses.reset();
             return next.url();
         }
         next.ended(&SessionError::Silent, began);

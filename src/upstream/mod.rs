@@ -15,6 +15,8 @@ mod failover;
 mod node;
 mod outbox;
 mod pauses;
+#[cfg(feature = "payout")]
+mod payout;
 mod session;
 mod tls;
 mod url;
@@ -22,6 +24,8 @@ mod url;
 pub use failover::spawn;
 #[cfg(feature = "solo")]
 pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError};
+#[cfg(feature = "payout")]
+pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use session::SessionError;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, UrlError};
@@ -88,6 +92,12 @@ pub struct Pool {
     pub suggest_difficulty: Option<Difficulty>,
     /// The difficulty below which the pool is asked never to go (BIP 310).
     pub minimum_difficulty: Option<Difficulty>,
+    /// Whom each job's coinbase must pay: a session with a pool whose jobs do otherwise, or cannot be true, ends.
+    #[cfg(feature = "payout")]
+    pub verify_payout: Option<Payout>,
+    /// Where that is not set and the user's name is an address, whether a session ends whose jobs do not pay it.
+    #[cfg(feature = "payout")]
+    pub strict: bool,
 }
 
 impl Pool {
@@ -100,6 +110,10 @@ impl Pool {
             socks5: None,
             suggest_difficulty: None,
             minimum_difficulty: None,
+            #[cfg(feature = "payout")]
+            verify_payout: None,
+            #[cfg(feature = "payout")]
+            strict: false,
         }
     }
 }
@@ -159,6 +173,14 @@ pub enum Event {
     NoMinimum(Difficulty),
     /// A message from the pool's operator to the miner's.
     Message(String),
+    /// A job's coinbase is not as one could wish; it is worked on nevertheless. Said once a session.
+    #[cfg(feature = "payout")]
+    Payout {
+        /// The pool's.
+        url: String,
+        /// What is to be known.
+        warning: PayoutWarning,
+    },
     /// The pool sent what cannot be read. The session goes on without it.
     Unreadable(MessageError),
     /// The session ended, or could not begin.

@@ -3,6 +3,8 @@
 use super::connection::{Connection, within};
 use super::outbox::Outbox;
 use super::pauses;
+#[cfg(feature = "payout")]
+use super::payout::Inspection;
 use super::{Credentials, Event, Pool, PoolUrl, STEP, VERSION_MASK};
 use crate::job::{Job, Share};
 use midstate_stratum::codec::{LineError, LineReader};
@@ -100,6 +102,15 @@ pub enum SessionError {
     #[cfg(feature = "solo")]
     #[error(transparent)]
     Node(super::NodeError),
+    /// The coinbase of a pool's job does not pay whom it should, or cannot be true. The job was not given to the miner.
+    #[cfg(feature = "payout")]
+    #[error("job {job:?}: {error}")]
+    Payout {
+        /// The job's id.
+        job: String,
+        /// What is wrong.
+        error: super::PayoutError,
+    },
     /// The pool asked for another connection.
     #[error("the pool asked to reconnect to {to}")]
     Reconnect {
@@ -117,6 +128,15 @@ impl SessionError {
             SessionError::Connect { source, .. } => source.kind() == io::ErrorKind::TimedOut,
             SessionError::Unanswered { call, .. } => *call != "mining.submit",
             SessionError::NoJob(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the pool was left for what its jobs pay.
+    pub(super) fn is_of_payout(&self) -> bool {
+        match self {
+            #[cfg(feature = "payout")]
+            SessionError::Payout { .. } => true,
             _ => false,
         }
     }
@@ -165,6 +185,9 @@ pub(super) struct Session<'a> {
     answered: Instant,
     /// How long each step to the first job may take.
     step: Duration,
+    /// What jobs are held to, once it is set.
+    #[cfg(feature = "payout")]
+    payout: Option<Inspection<'a>>,
     /// Whether this session ever gave a job.
     pub(super) worked: bool,
 }
@@ -197,8 +220,16 @@ impl<'a> Session<'a> {
             heard: Instant::now(),
             answered: Instant::now(),
             step,
+            #[cfg(feature = "payout")]
+            payout: None,
             worked: false,
         }
+    }
+
+    /// Holds the pool's jobs to something.
+    #[cfg(feature = "payout")]
+    pub(super) fn held_to(self, payout: Inspection<'a>) -> Self {
+        Session { payout: Some(payout), ..self }
     }
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
@@ -345,7 +376,7 @@ impl<'a> Session<'a> {
                     self.extranonce = Some(next);
                 }
                 self.last = Some((notify, self.difficulty));
-                self.say_job(None);
+                self.say_job(None)?;
             }
             ServerCall::SetDifficulty(difficulty) => self.difficulty = difficulty,
             ServerCall::SetExtranonce { extranonce1, extranonce2_size } => {
@@ -354,7 +385,7 @@ impl<'a> Session<'a> {
             ServerCall::SetVersionMask(mask) => {
                 self.version_mask = mask & VERSION_MASK;
                 // At once: the job goes on under the new mask, and voids nothing.
-                self.say_job(Some(false));
+                self.say_job(Some(false))?;
             }
             ServerCall::Reconnect { host, port, wait } => {
                 let wait = Duration::from_secs(wait).min(LONGEST_WAIT);
@@ -442,16 +473,16 @@ impl<'a> Session<'a> {
             self.say(Event::Connected { url, extranonce1, extranonce2_size, version_mask });
         }
         // Some pools send the first job before they answer.
-        self.say_job(None);
-        Ok(())
+        self.say_job(None)
     }
 
     /// Says the last job, once it can be worked on; `clean` overrides what the pool said of older jobs.
-    fn say_job(&mut self, clean: Option<bool>) {
+    #[cfg_attr(not(feature = "payout"), expect(clippy::unnecessary_wraps, reason = "nothing else is asked of a job"))]
+    fn say_job(&mut self, clean: Option<bool>) -> Result<(), SessionError> {
         let (Some((notify, difficulty)), Some((extranonce1, extranonce2_size)), true) =
             (&self.last, &self.extranonce, self.authorized)
         else {
-            return;
+            return Ok(());
         };
         let job = Job {
             id: notify.job_id.clone(),
@@ -468,10 +499,17 @@ impl<'a> Session<'a> {
             ntime_roll: NTIME_ROLL,
             target: Target::from(*difficulty),
         };
-        let clean = clean.unwrap_or(notify.clean_jobs);
-        self.say(Event::Job { job: Arc::new(job), difficulty: *difficulty, clean });
+        let (difficulty, clean) = (*difficulty, clean.unwrap_or(notify.clean_jobs));
+        #[cfg(feature = "payout")]
+        match self.payout.as_mut().map_or(Ok(None), |payout| payout.inspect(&job)) {
+            Ok(None) => {}
+            Ok(Some(warning)) => self.say(Event::Payout { url: self.url.to_string(), warning }),
+            Err(error) => return Err(SessionError::Payout { job: job.id, error }),
+        }
+        self.say(Event::Job { job: Arc::new(job), difficulty, clean });
         self.worked = true;
         self.heard = Instant::now();
+        Ok(())
     }
 
     async fn submit(&mut self, share: Share) -> Result<(), SessionError> {

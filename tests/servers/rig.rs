@@ -203,6 +203,8 @@ async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<S
             }
             Event::NoMinimum(_) => return Err("it asked for no minimum".to_owned()),
             Event::Message(message) => said.push(message),
+            #[cfg(feature = "payout")]
+            Event::Payout { warning, .. } => said.push(warning.to_string()),
             Event::Unreadable(error) => said.push(error.to_string()),
             Event::Disconnected { error, retry, .. } => {
                 if matches!(error, SessionError::Reconnect { .. }) && retry < Duration::from_millis(300) {

@@ -6,6 +6,7 @@ mod template;
 pub use template::{MAX_TAG, TemplateError};
 
 use super::outbox::Outbox;
+use super::payout::Demand;
 use super::session::{LEAVE, SessionError};
 use super::url::{UrlError, host_and_port};
 use super::{Event, VERSION_MASK};
@@ -153,6 +154,8 @@ pub(super) struct NodeSession<'a> {
     client: Client,
     outbox: Outbox,
     pay_to: ScriptBuf,
+    /// That our own jobs pay it.
+    demand: Demand,
     extranonce1: [u8; EXTRANONCE1_SIZE],
     /// The newest last.
     templates: VecDeque<Template>,
@@ -176,14 +179,27 @@ impl<'a> NodeSession<'a> {
         let info = client.call("getblockchaininfo", json!([]), PATIENCE).await?;
         let chain = info["chain"].as_str().unwrap_or_default();
         let network = Network::from_core_arg(chain).ok();
-        let address = network.and_then(|network| node.pay_to.clone().require_network(network).ok());
-        let pay_to = address.ok_or_else(|| NodeError::Network { chain: chain.to_owned() })?.script_pubkey();
+        let network = network.filter(|network| node.pay_to.is_valid_for_network(*network));
+        let network = network.ok_or_else(|| NodeError::Network { chain: chain.to_owned() })?;
+        let pay_to = node.pay_to.assume_checked_ref().script_pubkey();
+        let demand = Demand::of_all(node.pay_to.clone(), network);
         let mut extranonce1 = [0; EXTRANONCE1_SIZE];
         // Only so that two miners on one node, for one address, do not search the same headers.
         let _ = getrandom::fill(&mut extranonce1);
         let (outbox, templates) = (Outbox::new(events), VecDeque::new());
-        let submission = None;
-        Ok(NodeSession { node, client, outbox, pay_to, extranonce1, templates, submission, jobs: 0, worked: false })
+        let (submission, jobs) = (None, 0);
+        Ok(NodeSession {
+            node,
+            client,
+            outbox,
+            pay_to,
+            demand,
+            extranonce1,
+            templates,
+            submission,
+            jobs,
+            worked: false,
+        })
     }
 
     /// Until the session ends; `Ok` when the miner dropped its handle.
@@ -245,6 +261,9 @@ impl<'a> NodeSession<'a> {
         let template = Template::read(template, id, &self.pay_to, tag, self.extranonce1);
         let template = template.map_err(|error| SessionError::Node(error.into()))?;
         let job = template.job.clone();
+        // A mistake here would give a block's reward away.
+        let checked = self.demand.check(&job);
+        checked.map_err(|error| SessionError::Payout { job: job.id.clone(), error })?;
         let tip = self.templates.back().map(|template| template.job.previous_block_hash);
         let clean = tip != Some(job.previous_block_hash);
         if clean {
@@ -370,6 +389,7 @@ mod tests {
                 client: Client::new(&node.url, &node.login).unwrap(),
                 outbox: Outbox::new(events),
                 pay_to: ScriptBuf::new(),
+                demand: Demand::of_all(node.pay_to.clone(), Network::Regtest),
                 extranonce1: [0; EXTRANONCE1_SIZE],
                 templates: VecDeque::new(),
                 submission: Some(Submission { share: share(1), sent: Instant::now(), answer: Box::pin(answer) }),
