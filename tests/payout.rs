@@ -163,6 +163,26 @@ fn an_old_tip_stays_old() {
     assert_eq!(miner.job().0.id, "3");
 }
 
+/// A good job before each bad one does not make it a pool to hurry back to.
+#[test]
+fn a_pool_that_lies_now_and_then_is_tried_less_and_less() {
+    let (listener, mut pool, mut miner) = session();
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        pool.call("mining.notify", &good("1", 17, 1));
+        assert_eq!(miner.job().0.id, "1");
+        pool.call("mining.notify", &job("bad", 17, 1, &[(THEIR_OUTPUT, SUBSIDY)]));
+        let (error, retry) = miner.disconnected();
+        assert!(matches!(error, SessionError::Payout { .. }), "{error}");
+        pauses.push(retry);
+        if pauses.len() < 3 {
+            pool = Pool::welcome(&listener);
+            miner.connected();
+        }
+    }
+    assert!(pauses.is_sorted() && pauses[2] > pauses[0], "{pauses:?}");
+}
+
 #[test]
 fn the_next_pool_takes_a_liars_place_and_keeps_it() {
     let (liar, liar_port) = listener();

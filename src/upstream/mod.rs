@@ -7,7 +7,8 @@
 //! Whatever a pool does, it does not stop the miner for long: each step to the first job has a limit, as have silence, unanswered
 //! shares and lines that make no sense, and a pool that is well has its miner back within five seconds. Nor does it fill
 //! the memory: nothing is read from a pool while the miner has not taken what was read before. Only time that passes
-//! counts here; what the clock says, or a pool says that it is, changes nothing.
+//! counts here; what the clock says, or a pool says that it is, changes nothing. (Where a pool is held to pay an address, the time
+//! in a job must go with its height; nothing waits for it.)
 
 mod connection;
 mod failover;
