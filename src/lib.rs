@@ -39,9 +39,9 @@ pub(crate) mod testing {
         Header(*include_bytes!("../tests/data/header-000000.bin"))
     }
 
-    /// A share of a job that asks for nothing.
-    pub(crate) fn share(nonce: u32) -> Share {
-        let job = Job {
+    /// A job that asks for nothing, with four bytes of extranonce2.
+    pub(crate) fn job() -> Job {
+        Job {
             id: "1".to_owned(),
             previous_block_hash: [0; 32],
             coinbase1: Vec::new(),
@@ -55,7 +55,12 @@ pub(crate) mod testing {
             ntime: 0,
             ntime_roll: 0,
             target: Target::MAX,
-        };
+        }
+    }
+
+    /// A share of that job.
+    pub(crate) fn share(nonce: u32) -> Share {
+        let job = job();
         let header = job.header(&[0; 32], 0).with_nonce(nonce);
         Share { origin: Origin { job: Arc::new(job), extranonce2: vec![0; 4] }, header, hash: header.hash(), worker: 0 }
     }

@@ -120,6 +120,7 @@ impl Coinbase {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
     use bitcoin::Address;
     use bitcoin::script::Builder;
     use proptest::prelude::*;
@@ -207,19 +208,11 @@ mod tests {
             let mut bytes = REAL.to_vec();
             bytes[end - size..end].fill(0);
             let job = Job {
-                id: String::new(),
-                previous_block_hash: [0; 32],
                 coinbase1: bytes[..start].to_vec(),
                 extranonce1: bytes[start..end - size].to_vec(),
                 extranonce2_size: size,
                 coinbase2: bytes[end..].to_vec(),
-                merkle_branches: Vec::new(),
-                version: 0,
-                version_mask: 0,
-                nbits: 0,
-                ntime: 0,
-                ntime_roll: 0,
-                target: midstate_stratum::Target::MAX,
+                ..testing::job()
             };
             prop_assert_eq!(Coinbase::of(&job), Coinbase::read(&bytes));
             let wide = Job { extranonce2_size: usize::MAX, ..job };

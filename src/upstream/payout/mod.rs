@@ -344,10 +344,10 @@ impl Inspection<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
     use crate::upstream::Credentials;
     use bitcoin::hex::FromHex;
     use bitcoin::{Transaction, TxOut, consensus};
-    use midstate_stratum::Target;
     use proptest::prelude::*;
 
     /// Mainnet's block 866,342 pays this address all, 3.17526183 BTC.
@@ -360,19 +360,12 @@ mod tests {
     fn job(coinbase: &[u8], tip: u8) -> Job {
         let end = 42 + 99;
         Job {
-            id: "1".to_owned(),
             previous_block_hash: [tip; 32],
             coinbase1: coinbase[..end - 4].to_vec(),
-            extranonce1: Vec::new(),
-            extranonce2_size: 4,
             coinbase2: coinbase[end..].to_vec(),
             merkle_branches: vec![[1; 32]],
-            version: 0x2000_0000,
-            version_mask: 0,
-            nbits: 0x1703_1e2e,
             ntime: NTIME,
-            ntime_roll: 0,
-            target: Target::MAX,
+            ..testing::job()
         }
     }
 
