@@ -108,22 +108,23 @@ impl Candidate {
         }
     }
 
-    /// Whether it can be joined and gives a job.
-    async fn is_well(&self) -> bool {
+    /// Tries whether it can be joined and gives a job, and says why not.
+    async fn trial(&self) -> Result<(), SessionError> {
         let (events, mut said) = channel(EVENTS);
         let (_handle, mut no_shares) = unbounded_channel();
         let trial = async {
-            let mut session = self.open(&events).await.ok()?;
+            let mut session = self.open(&events).await?;
             let job = async {
                 while !matches!(said.recv().await?, Event::Job { .. }) {}
                 Some(())
             };
+            // An end without an error is none of a job either.
             tokio::select! {
-                _ = session.run(&mut no_shares) => None,
-                job = job => job,
+                ended = session.run(&mut no_shares) => ended.and(Err(SessionError::Closed)),
+                job = job => job.ok_or(SessionError::Closed),
             }
         };
-        timeout(TRIAL, trial).await.ok().flatten().is_some()
+        timeout(TRIAL, trial).await.unwrap_or(Err(SessionError::NoJob(TRIAL)))
     }
 }
 
@@ -223,10 +224,10 @@ async fn better(candidates: &mut [Candidate]) -> String {
         let Some(next) = candidates.iter_mut().min_by_key(|candidate| candidate.ready) else { return pending().await };
         sleep_until(next.ready.into()).await;
         let began = Instant::now();
-        if next.is_well().await {
-            return next.url();
+        match next.trial().await {
+            Ok(()) => return next.url(),
+            Err(error) => next.ended(&error, began),
         }
-        next.ended(&SessionError::Silent, began);
     }
 }
 

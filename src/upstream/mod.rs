@@ -167,8 +167,8 @@ pub enum Event {
         /// From sending to hearing.
         round_trip: Duration,
     },
-    /// Shares that were sent or waited when the session ended. They will not be sent again: nobody knows which of them
-    /// the pool has counted, and their job is gone.
+    /// Shares that were sent or waited when the session ended, or that the pool left without an answer while thousands came after
+    /// them. They will not be sent again: nobody knows which of them the pool has counted.
     Lost(Vec<Share>),
     /// The pool does not take up what was asked of it: its difficulty may go below the minimum.
     NoMinimum(Difficulty),
