@@ -208,13 +208,13 @@ impl Reporter {
             }
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
-            upstream::Event::Disconnected { url, error, retry, resumable } => {
+            upstream::Event::Disconnected { url, error, retry, goes_on } => {
                 // That error names it already.
                 let pool = match error {
                     SessionError::Connect { .. } => String::new(),
                     _ => format!("{url}: "),
                 };
-                let meanwhile = if *resumable { ", the search goes on" } else { "" };
+                let meanwhile = if *goes_on { ", the search goes on" } else { "" };
                 self.error(&format!("{pool}{error}; next try in {:.1} s{meanwhile}", retry.as_secs_f64()))
             }
         }
