@@ -171,7 +171,13 @@ impl Args {
                     (None, None) => return Err(MineError::NoLogin(url.to_string())),
                 };
                 let pay_to = self.pay_to.clone().ok_or_else(|| MineError::NoPayTo(url.to_string()))?;
-                Ok(Source::Node(Node { url: url.clone(), login, pay_to, tag: self.tag.clone().into_bytes() }))
+                Ok(Source::Node(Node {
+                    url: url.clone(),
+                    login,
+                    pay_to,
+                    tag: self.tag.clone().into_bytes(),
+                    quota: None,
+                }))
             }
         };
         // A slip in the address would else leave it unchecked, without a word.

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens. It waits while
 /// its events are not taken.
-pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
+pub(super) fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
     let candidates = sources.iter().cloned().map(Candidate::new).collect();
@@ -222,7 +222,7 @@ async fn lose(events: &Sender<Event>, shares: Vec<Share>) {
 }
 
 /// Waits until other sources are wanted.
-async fn changed(wanted: &mut watch::Receiver<Vec<Source>>) {
+pub(super) async fn changed(wanted: &mut watch::Receiver<Vec<Source>>) {
     // The handle is gone: so are shares, which ends everything.
     if wanted.changed().await.is_err() {
         pending::<()>().await;

@@ -22,15 +22,16 @@ mod pauses;
 #[cfg(feature = "payout")]
 mod payout;
 mod session;
+mod split;
 mod tls;
 mod url;
 
 pub use error::SessionError;
-pub use failover::spawn;
 #[cfg(feature = "solo")]
 pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError};
 #[cfg(feature = "payout")]
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
+pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, UrlError};
 
@@ -38,6 +39,7 @@ use crate::job::{Job, Share};
 use midstate_stratum::Difficulty;
 use midstate_stratum::message::{MessageError, RpcError};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -72,6 +74,29 @@ pub enum Source {
 }
 
 impl Source {
+    /// Its part of the time, beside those of the other sources; `None` where it is only for when those fail.
+    pub fn quota(&self) -> Option<NonZeroU32> {
+        match self {
+            Source::Pool(pool) => pool.quota,
+            #[cfg(feature = "solo")]
+            Source::Node(node) => node.quota,
+        }
+    }
+
+    /// Whether they are the same but for their quotas.
+    fn is_same(&self, other: &Source) -> bool {
+        let without = |source: &Source| {
+            let mut source = source.clone();
+            match &mut source {
+                Source::Pool(pool) => pool.quota = None,
+                #[cfg(feature = "solo")]
+                Source::Node(node) => node.quota = None,
+            }
+            source
+        };
+        without(self) == without(other)
+    }
+
     /// Its URL.
     pub fn url(&self) -> String {
         match self {
@@ -101,6 +126,9 @@ pub struct Pool {
     pub socks5: Option<String>,
     /// The difficulty to ask for.
     pub suggest_difficulty: Option<Difficulty>,
+    /// Its part of the time, beside those of the other sources. Without one it is joined when none of those that have one gives jobs; with
+    /// none for any, the first that can be joined has all of it.
+    pub quota: Option<NonZeroU32>,
     /// The difficulty below which the pool is asked never to go (BIP 310).
     pub minimum_difficulty: Option<Difficulty>,
     /// Whom each job's coinbase must pay: a session with a pool whose jobs do otherwise, or cannot be true, ends.
@@ -120,6 +148,7 @@ impl Pool {
             trust: Trust::default(),
             socks5: None,
             suggest_difficulty: None,
+            quota: None,
             minimum_difficulty: None,
             #[cfg(feature = "payout")]
             verify_payout: None,
@@ -228,6 +257,7 @@ impl Handle {
 
     /// Goes on with other sources. What is known of those that stay is kept, their order is the new one, and a session with one of
     /// them goes on; it is left as soon as one that now comes before it is well. With none, no session stands until there are some.
+    /// Quotas count where some of the first sources had one.
     pub fn set_sources(&self, sources: Vec<Source>) {
         self.sources.send_replace(sources);
     }

@@ -1,5 +1,7 @@
 //! A pool that goes wrong on command. It knows none of our message types, and judges each share with the `bitcoin` crate.
 
+#![allow(dead_code, reason = "each test takes what it needs")]
+
 use super::clock::Activity;
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
 use serde_json::{Value, json};

@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, pending};
 use std::io;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
@@ -52,6 +53,8 @@ pub struct Node {
     pub pay_to: Address<NetworkUnchecked>,
     /// What else stands in a block's coinbase, up to [`MAX_TAG`] bytes.
     pub tag: Vec<u8>,
+    /// As a pool's.
+    pub quota: Option<NonZeroU32>,
 }
 
 /// How a node knows its user.
@@ -379,7 +382,7 @@ mod tests {
         }
         let login = Login::Password { user: "u".to_owned(), password: "correct horse".to_owned() };
         let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
-        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
+        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new(), quota: None };
         assert!(!format!("{node:?}").contains("horse"));
     }
 
@@ -387,7 +390,7 @@ mod tests {
     fn submitting(answer: impl Future<Output = Result<Value, NodeError>> + Send + 'static, leave: bool) -> Event {
         let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
         let login = Login::Password { user: "u".to_owned(), password: "p".to_owned() };
-        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
+        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new(), quota: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (events, mut said) = tokio::sync::mpsc::channel(8);

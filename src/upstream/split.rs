@@ -1,0 +1,262 @@
+//! Several sources at once, each with its part of the time.
+//!
+//! All of them have a session, and one is mined on, for some seconds; the next is the one that had the least for its quota. One that has
+//! no job has no part, and no claim later on what it missed. Sources without a quota are for when none of the others has a job; they
+//! stand ready, in order, as [`failover`] has it.
+
+use super::failover::{self, changed};
+use super::{EVENTS, Event, Handle, SessionError, Source};
+use crate::job::{Job, Share};
+use midstate_stratum::Difficulty;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+/// For so long one source is mined on before another may be: long beside what a change of jobs costs, short beside what pools look at.
+const SLICE: Duration = Duration::from_secs(5);
+/// Of so many of its sessions a source's shares are known.
+const SESSIONS: usize = 8;
+
+/// Starts a task that takes jobs from these sources, and says what happens: from the first that can be joined, or where some of them
+/// have a quota, from those in turns. It waits while its events are not taken.
+pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
+    if sources.iter().all(|source| source.quota().is_none()) {
+        return failover::spawn(sources);
+    }
+    let (shares, from_miner) = unbounded_channel();
+    let (events, to_miner) = channel(EVENTS);
+    let (sources, wanted) = watch::channel(sources);
+    let mut split =
+        Split { lanes: Vec::new(), on: None, since: Instant::now(), served: 0.0, wanted, events, shares: from_miner };
+    tokio::spawn(async move {
+        split.take_over().await;
+        split.run().await;
+    });
+    (Handle { shares, sources }, to_miner)
+}
+
+struct Split {
+    lanes: Vec<Lane>,
+    /// Which of them is mined on.
+    on: Option<usize>,
+    /// Since when.
+    since: Instant,
+    /// The most that any of them was served.
+    served: f64,
+    /// What the sources should be.
+    wanted: watch::Receiver<Vec<Source>>,
+    events: Sender<Event>,
+    shares: UnboundedReceiver<Share>,
+}
+
+/// A source with a quota, or all those without one.
+struct Lane {
+    sources: Vec<Source>,
+    quota: Option<NonZeroU32>,
+    /// `None` once it is not wanted any more.
+    handle: Option<Handle>,
+    said: Receiver<Event>,
+    job: Option<(Arc<Job>, Difficulty)>,
+    /// Whether its session has ended, even if that may be resumed and the job is still good.
+    away: bool,
+    /// The numbers of its last sessions.
+    sessions: VecDeque<u64>,
+    /// Seconds, for each unit of its quota.
+    served: f64,
+}
+
+impl Lane {
+    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>) -> Lane {
+        let (handle, said) = failover::spawn(sources.clone());
+        Lane {
+            sources,
+            quota,
+            handle: Some(handle),
+            said,
+            job: None,
+            away: false,
+            sessions: VecDeque::new(),
+            served: 0.0,
+        }
+    }
+
+    /// Whether it is of the same source, or also of those without a quota.
+    fn is_of(&self, sources: &[Source], quota: Option<NonZeroU32>) -> bool {
+        let same = |(one, other): (&Source, &Source)| one.is_same(other);
+        self.handle.is_some()
+            && self.quota.is_some() == quota.is_some()
+            && (quota.is_none() || self.sources.iter().zip(sources).all(same))
+    }
+
+    fn begin(&mut self, job: Arc<Job>, difficulty: Difficulty) {
+        if self.sessions.back() != Some(&job.session) {
+            self.sessions.push_back(job.session);
+            if self.sessions.len() > SESSIONS {
+                self.sessions.pop_front();
+            }
+        }
+        (self.job, self.away) = (Some((job, difficulty)), false);
+    }
+}
+
+impl Split {
+    async fn run(mut self) {
+        loop {
+            tokio::select! {
+                share = self.shares.recv() => match share {
+                    Some(share) => self.route(share).await,
+                    None => break,
+                },
+                () = changed(&mut self.wanted) => self.take_over().await,
+                (place, event) = next(&mut self.lanes) => match event {
+                    Some(event) => self.on_event(place, event).await,
+                    None => self.remove(place),
+                },
+                () = sleep_until(self.since + SLICE), if self.on.is_some() => self.turn().await,
+            }
+        }
+        // The miner is going away. Each lane ends, and says what it has lost.
+        for Lane { handle, mut said, .. } in self.lanes {
+            drop(handle);
+            while let Some(event) = said.recv().await {
+                let _ = self.events.send(event).await;
+            }
+        }
+    }
+
+    async fn say(&self, event: Event) {
+        // Nobody listens only when the miner is going away, which the shares show.
+        let _ = self.events.send(event).await;
+    }
+
+    async fn route(&self, share: Share) {
+        let lane = self.lanes.iter().find(|lane| lane.sessions.contains(&share.origin.job.session));
+        let unsent = match lane.and_then(|lane| lane.handle.as_ref()) {
+            Some(handle) => handle.submit(share).err().map(|unsent| *unsent),
+            None => Some(share),
+        };
+        if let Some(unsent) = unsent {
+            self.say(Event::Lost(vec![unsent])).await;
+        }
+    }
+
+    async fn on_event(&mut self, place: usize, event: Event) {
+        match event {
+            // It may have been on its way when its source was still wanted.
+            Event::Job { .. } if self.lanes[place].handle.is_none() => {}
+            Event::Job { job, difficulty, clean } => {
+                let lane = &mut self.lanes[place];
+                if lane.job.is_none() || lane.away {
+                    // What it missed is not made good.
+                    lane.served = lane.served.max(self.served);
+                }
+                lane.begin(Arc::clone(&job), difficulty);
+                if self.on == Some(place) {
+                    self.say(Event::Job { job, difficulty, clean }).await;
+                } else if self.on.is_none_or(|on| self.lanes[on].quota.is_none() || self.lanes[on].away) {
+                    self.turn().await;
+                }
+            }
+            Event::Disconnected { url, error, retry, goes_on } => {
+                let lane = &mut self.lanes[place];
+                lane.away = true;
+                lane.job = lane.job.take().filter(|_| goes_on);
+                let next = self.next_lane();
+                self.say(Event::Disconnected { url, error, retry, goes_on: next.is_some() }).await;
+                if self.on == Some(place) {
+                    self.turn().await;
+                }
+            }
+            other => self.say(other).await,
+        }
+    }
+
+    /// The lane to mine on: of those with a job and a quota the one that had the least for it, else the one without a quota. One
+    /// whose session may be resumed is better than none.
+    fn next_lane(&self) -> Option<usize> {
+        let ready = (0..self.lanes.len()).filter(|place| self.lanes[*place].job.is_some());
+        ready.min_by(|one, other| {
+            let [one, other] = [one, other].map(|place| &self.lanes[*place]);
+            let last = |lane: &Lane| (lane.away, lane.quota.is_none());
+            last(one).cmp(&last(other)).then(one.served.total_cmp(&other.served))
+        })
+    }
+
+    /// Ends a slice of time, and begins the next.
+    async fn turn(&mut self) {
+        let now = Instant::now();
+        if let Some(on) = self.on
+            && let Some(quota) = self.lanes[on].quota
+        {
+            let served = &mut self.lanes[on].served;
+            *served += (now - self.since).as_secs_f64() / f64::from(quota.get());
+            self.served = self.served.max(*served);
+        }
+        let next = self.next_lane();
+        self.since = now;
+        if self.on != next {
+            self.on = next;
+            if let Some((job, difficulty)) = next.and_then(|next| self.lanes[next].job.clone()) {
+                self.say(Event::Job { job, difficulty, clean: false }).await;
+            }
+        }
+    }
+
+    /// Makes the lanes those that are wanted. Those that stay keep their sessions; the others send nothing any more, and end.
+    async fn take_over(&mut self) {
+        let wanted = self.wanted.borrow_and_update().clone();
+        let (with_quota, rest): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|source| source.quota().is_some());
+        let lanes = with_quota.into_iter().map(|source| (source.quota(), vec![source]));
+        let lanes: Vec<_> = lanes.chain((!rest.is_empty()).then_some((None, rest))).collect();
+        let mut kept = vec![false; self.lanes.len()];
+        for (quota, sources) in lanes {
+            let known = (0..kept.len()).find(|place| !kept[*place] && self.lanes[*place].is_of(&sources, quota));
+            let Some(known) = known else {
+                self.lanes.push(Lane::new(sources, quota));
+                continue;
+            };
+            kept[known] = true;
+            let lane = &mut self.lanes[known];
+            lane.quota = quota;
+            if let Some(handle) = lane.handle.as_ref().filter(|_| quota.is_none()) {
+                handle.set_sources(sources.clone());
+                lane.sources = sources;
+            }
+        }
+        for place in (0..kept.len()).filter(|place| !kept[*place]) {
+            let lane = &mut self.lanes[place];
+            (lane.handle, lane.job) = (None, None);
+            if self.on == Some(place) {
+                let url = lane.sources[0].url();
+                let (error, retry, goes_on) = (SessionError::Removed, Duration::ZERO, self.next_lane().is_some());
+                self.say(Event::Disconnected { url, error, retry, goes_on }).await;
+            }
+        }
+        self.turn().await;
+    }
+
+    /// A lane that is not wanted has ended.
+    fn remove(&mut self, place: usize) {
+        self.lanes.remove(place);
+        self.on = self.on.map(|on| if on > place { on - 1 } else { on });
+    }
+}
+
+/// Waits until one of the lanes says something; `None` where it is going to say nothing more.
+async fn next(lanes: &mut [Lane]) -> (usize, Option<Event>) {
+    poll_fn(|context| {
+        for (place, lane) in lanes.iter_mut().enumerate() {
+            if let Poll::Ready(event) = lane.said.poll_recv(context) {
+                return Poll::Ready((place, event));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
