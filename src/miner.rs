@@ -15,9 +15,9 @@ use crate::upstream;
 use midstate_stratum::Target;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 /// What a miner says.
 #[derive(Debug)]
@@ -170,6 +170,13 @@ impl Miner {
         self.stats.clone()
     }
 
+    /// Takes work from other sources, as [`upstream::Handle::set_sources`] says.
+    pub fn set_sources(&self, sources: Vec<upstream::Source>) {
+        if let Some(upstream) = &self.upstream {
+            upstream.set_sources(sources);
+        }
+    }
+
     /// Searches no more. Shares that were sent are still answered.
     pub fn pause(&mut self) {
         self.paused = true;
@@ -241,6 +248,8 @@ impl Miner {
                 self.stats.in_flight -= shares.len() as u64;
                 self.stats.lost += shares.len() as u64;
             }
+            // The job goes on, and its shares wait in the upstream.
+            upstream::Event::Disconnected { resumable: true, .. } => {}
             upstream::Event::Disconnected { .. } => {
                 // Jobs die with their session, and so does what waited.
                 self.engine.pause();

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// The fields of `--json`, for `--help`.
 pub(super) const JSON_HELP: &str = "\
 With --json, one object a line; each has an \"event\":
-  connected  url, extranonce1, extranonce2_size, version_mask
+  connected  url, extranonce1, extranonce2_size, version_mask, resumed
   job        id, height (null where the coinbase does not say), previous_block, difficulty, clean
   share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if
              accepted)
@@ -40,6 +40,7 @@ enum Line<'a> {
         extranonce1: String,
         extranonce2_size: usize,
         version_mask: String,
+        resumed: bool,
     },
     Job {
         id: &'a str,
@@ -145,16 +146,18 @@ impl Reporter {
 
     fn upstream(&mut self, event: &upstream::Event) -> io::Result<()> {
         match event {
-            upstream::Event::Connected { url, extranonce1, extranonce2_size, version_mask } => {
+            upstream::Event::Connected { url, extranonce1, extranonce2_size, version_mask, resumed } => {
                 let line = Line::Connected {
                     url: url.clone(),
                     extranonce1: extranonce1.to_lower_hex_string(),
                     extranonce2_size: *extranonce2_size,
                     version_mask: format!("{version_mask:08x}"),
+                    resumed: *resumed,
                 };
                 self.say(&line, "", || {
+                    let what = if *resumed { "session resumed at" } else { "connected to" };
                     format!(
-                        "connected to {url}: extranonce1 {}, version mask {version_mask:08x}",
+                        "{what} {url}: extranonce1 {}, version mask {version_mask:08x}",
                         extranonce1.to_lower_hex_string()
                     )
                 })
@@ -205,13 +208,14 @@ impl Reporter {
             }
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
-            upstream::Event::Disconnected { url, error, retry } => {
+            upstream::Event::Disconnected { url, error, retry, resumable } => {
                 // That error names it already.
                 let pool = match error {
                     SessionError::Connect { .. } => String::new(),
                     _ => format!("{url}: "),
                 };
-                self.error(&format!("{pool}{error}; next try in {:.1} s", retry.as_secs_f64()))
+                let meanwhile = if *resumable { ", the search goes on" } else { "" };
+                self.error(&format!("{pool}{error}; next try in {:.1} s{meanwhile}", retry.as_secs_f64()))
             }
         }
     }

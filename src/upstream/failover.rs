@@ -5,250 +5,218 @@
 //! session with a later one stands, those before it are tried beside it, each when its pause is over, up to the point
 //! where they give a job: then the session is left for the better one.
 
-use super::connection::connect;
-#[cfg(feature = "solo")]
-use super::node::NodeSession;
-use super::pauses::Pauses;
-#[cfg(feature = "payout")]
-use super::payout::Watch;
-use super::session::{Session, SessionError};
-use super::{EVENTS, Event, Handle, PoolUrl, SLOW_STEP, STEP, Source};
+use super::candidate::{Candidate, Open};
+use super::error::SessionError;
+use super::{EVENTS, Event, Handle, Source};
 use crate::job::Share;
 use std::future::pending;
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
-use tokio::time::{sleep_until, timeout, timeout_at};
-
-/// How long a pool may take from being asked to its first job, when it is tried beside another.
-const TRIAL: Duration = Duration::from_secs(20);
-/// After so many attempts running that a pool was too slow for, it gets more time.
-const SLOW: u32 = 3;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 /// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens. It waits while
 /// its events are not taken.
 pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
-    let candidates = sources.into_iter().map(Candidate::new).collect();
-    tokio::spawn(run(candidates, events, from_miner));
-    (Handle { shares }, to_miner)
+    let candidates = sources.iter().cloned().map(Candidate::new).collect();
+    let (sources, wanted) = watch::channel(sources);
+    tokio::spawn(Failover { candidates, wanted, events, shares: from_miner, goes_on: false }.run());
+    (Handle { shares, sources }, to_miner)
 }
 
-/// A source, and when it may be tried.
-struct Candidate {
-    source: Source,
-    /// Where a pool sent the miner.
-    redirection: Option<PoolUrl>,
-    pauses: Pauses,
-    ready: Instant,
-    /// How many attempts running it was too slow for.
-    slow: u32,
-    /// What its jobs are held against.
-    #[cfg(feature = "payout")]
-    watch: Watch,
+struct Failover {
+    /// In order; without the one that there is a session with.
+    candidates: Vec<Candidate>,
+    /// What the sources should be.
+    wanted: watch::Receiver<Vec<Source>>,
+    events: Sender<Event>,
+    shares: UnboundedReceiver<Share>,
+    /// Whether the miner goes on with the last session's job.
+    goes_on: bool,
 }
 
-/// A session with a source of either kind.
-enum Open<'a> {
-    Pool(Session<'a>),
-    #[cfg(feature = "solo")]
-    Node(NodeSession<'a>),
-}
-
-impl Candidate {
-    fn new(source: Source) -> Candidate {
-        Candidate {
-            #[cfg(feature = "payout")]
-            watch: Watch::of(&source),
-            source,
-            redirection: None,
-            pauses: Pauses::new(),
-            ready: Instant::now(),
-            slow: 0,
-        }
-    }
-
-    fn url(&self) -> String {
-        self.redirection.as_ref().map_or_else(|| self.source.url(), PoolUrl::to_string)
-    }
-
-    /// Notes that a session ended, or a trial failed; the pause counts from `since`.
-    fn ended(&mut self, error: &SessionError, since: Instant) {
-        self.ready = since + self.pauses.next();
-        self.slow = if error.is_slowness() { self.slow + 1 } else { 0 };
-        // Where a redirection leads nowhere, the pool's own address is tried again.
-        self.redirection = None;
-        if let SessionError::Reconnect { to, wait } = error {
-            self.redirection = Some(to.clone());
-            self.ready = self.ready.max(Instant::now() + *wait);
-        }
-    }
-
-    /// How long each step to the first job may take.
-    fn step(&self) -> Duration {
-        if self.slow < SLOW { STEP } else { SLOW_STEP }
-    }
-
-    async fn open<'a>(&'a self, events: &Sender<Event>) -> Result<Open<'a>, SessionError> {
-        match &self.source {
-            Source::Pool(pool) => {
-                let url = self.redirection.as_ref().unwrap_or(&pool.url);
-                let step = self.step();
-                let connection = connect(pool, url, step).await;
-                let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
-                let session = Session::new(connection, pool, url, step, events.clone());
-                #[cfg(feature = "payout")]
-                let session = session.held_to(self.watch.session());
-                Ok(Open::Pool(session))
-            }
-            #[cfg(feature = "solo")]
-            Source::Node(node) => {
-                NodeSession::open(node, events.clone()).await.map(Open::Node).map_err(SessionError::Node)
+impl Failover {
+    async fn run(mut self) {
+        while let Some(place) = self.wait().await {
+            let candidate = self.candidates.remove(place);
+            if !self.session(candidate, place).await {
+                break;
             }
         }
+        self.lose(|_| true).await;
     }
 
-    /// Tries whether it can be joined and gives a job, and says why not.
-    async fn trial(&self) -> Result<(), SessionError> {
-        let (events, mut said) = channel(EVENTS);
-        let (_handle, mut no_shares) = unbounded_channel();
-        let trial = async {
-            let mut session = self.open(&events).await?;
-            let job = async {
-                while !matches!(said.recv().await?, Event::Job { .. }) {}
-                Some(())
-            };
-            // An end without an error is none of a job either.
+    /// Waits until a source may be tried, and says which; `None` where the miner dropped its handle.
+    async fn wait(&mut self) -> Option<usize> {
+        loop {
+            let soonest = self.candidates.iter().map(|candidate| candidate.ready).min();
             tokio::select! {
-                ended = session.run(&mut no_shares) => ended.and(Err(SessionError::Closed)),
-                job = job => job.ok_or(SessionError::Closed),
+                biased;
+                share = self.shares.recv() => self.hold(share?).await,
+                () = changed(&mut self.wanted) => {
+                    let (_, lost) = take_over(&mut self.candidates, &mut self.wanted, None);
+                    lose(&self.events, lost).await;
+                }
+                () = until(soonest) => {
+                    let now = Instant::now();
+                    return self.candidates.iter().position(|candidate| candidate.ready <= now);
+                }
+            }
+        }
+    }
+
+    /// Keeps a share for when its session is resumed. Without such a session it was on its way when that ended.
+    async fn hold(&mut self, share: Share) {
+        let kept = self.candidates.iter_mut().filter_map(|candidate| candidate.kept.as_mut());
+        match kept.into_iter().find(|kept| kept.owns(&share)) {
+            Some(kept) => kept.held.push_back(share),
+            None => lose(&self.events, vec![share]).await,
+        }
+    }
+
+    /// Forgets sessions that might be resumed, if this is true of when they are too old.
+    async fn lose(&mut self, old: impl Fn(Instant) -> bool) {
+        lose(&self.events, forget(&mut self.candidates, old)).await;
+    }
+
+    /// One session, and what is said and noted of its end. Whether there should be another: `false` where the miner dropped
+    /// its handle.
+    async fn session(&mut self, mut candidate: Candidate, place: usize) -> bool {
+        let began = Instant::now();
+        let kept = candidate.kept.take();
+        let (worked, ended, kept, place) = match candidate.open(&self.events).await {
+            Err(error) => (false, Err(error), kept, Some(place)),
+            Ok(mut session) => {
+                session.resume(kept);
+                let (ended, place) = self.keep(&mut session, &candidate.source, place).await;
+                let kept = session.give_up(&mut self.shares, ended.as_ref().err()).await;
+                (session.worked(), ended, kept, place)
             }
         };
-        timeout(TRIAL, trial).await.unwrap_or(Err(SessionError::NoJob(TRIAL)))
-    }
-}
-
-impl Open<'_> {
-    async fn run(&mut self, shares: &mut UnboundedReceiver<Share>) -> Result<(), SessionError> {
-        match self {
-            Open::Pool(session) => session.run(shares).await,
-            #[cfg(feature = "solo")]
-            Open::Node(session) => session.run(shares).await,
-        }
-    }
-
-    /// Waits a little for answers that are due.
-    async fn leave(&mut self) {
-        match self {
-            Open::Pool(session) => session.leave().await,
-            #[cfg(feature = "solo")]
-            Open::Node(session) => session.leave().await,
-        }
-    }
-
-    async fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
-        match self {
-            Open::Pool(session) => session.give_up(shares).await,
-            #[cfg(feature = "solo")]
-            Open::Node(session) => session.give_up(shares).await,
-        }
-    }
-
-    /// Whether it ever gave a job.
-    fn worked(&self) -> bool {
-        match self {
-            Open::Pool(session) => session.worked,
-            #[cfg(feature = "solo")]
-            Open::Node(session) => session.worked,
-        }
-    }
-}
-
-async fn run(mut candidates: Vec<Candidate>, events: Sender<Event>, mut shares: UnboundedReceiver<Share>) {
-    loop {
-        // The first in order of those whose pause is over; else the one whose pause ends first.
-        let now = Instant::now();
-        let ready = candidates.iter().position(|candidate| candidate.ready <= now);
-        let soonest = || (0..candidates.len()).min_by_key(|place| candidates[*place].ready);
-        let Some(place) = ready.or_else(soonest) else { return };
-        while let Ok(share) = timeout_at(candidates[place].ready.into(), shares.recv()).await {
-            // It was on its way when the session ended, or the miner is going away.
-            let Some(share) = share else { return };
-            let _ = events.send(Event::Lost(vec![share])).await;
-        }
-        let (before, rest) = candidates.split_at_mut(place);
-        let candidate = &mut rest[0];
-        let began = Instant::now();
-        let (worked, ended) = session(before, candidate, &events, &mut shares).await;
-        let Err(error) = ended else { return };
-        // A pool that gives a good job and then a bad one is not to be joined twice a second.
-        if worked && !error.is_of_payout() {
-            candidate.pauses.reset();
-        }
         let (url, now) = (candidate.url(), Instant::now());
-        candidate.ended(&error, if worked { now } else { began });
-        let next = candidates.iter().map(|candidate| candidate.ready).min();
-        let retry = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
-        if events.send(Event::Disconnected { url, error, retry }).await.is_err() {
-            return;
+        let resumable = place.is_some() && kept.is_some();
+        candidate.kept = kept;
+        if let Err(error) = &ended {
+            // A pool that gives a good job and then a bad one is not to be joined twice a second.
+            if worked && !error.is_of_payout() {
+                candidate.pauses.reset();
+            }
+            candidate.ended(error, if worked { now } else { began });
         }
+        match place {
+            Some(place) => self.candidates.insert(place, candidate),
+            None => lose(&self.events, candidate.forget().collect()).await,
+        }
+        self.lose(|until| until <= now).await;
+        let Err(error) = ended else { return false };
+        let others_kept = || self.candidates.iter().any(|candidate| candidate.kept.is_some());
+        self.goes_on = if worked { resumable } else { self.goes_on && others_kept() };
+        let next = self.candidates.iter().map(|candidate| candidate.ready).min();
+        let retry = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
+        let event = Event::Disconnected { url, error, retry, resumable: self.goes_on };
+        self.events.send(event).await.is_ok()
+    }
+
+    /// Keeps a session until it ends, or is left: for one of the candidates before it that is well again, or because nobody
+    /// wants its source any more. Why, and the source's place among the others if it still has one. `Ok` where the miner dropped its handle.
+    async fn keep(
+        &mut self,
+        session: &mut Open<'_>,
+        source: &Source,
+        place: usize,
+    ) -> (Result<(), SessionError>, Option<usize>) {
+        let mut place = Some(place);
+        let error = {
+            let mut running = pin!(session.run(&mut self.shares));
+            loop {
+                let oldest =
+                    self.candidates.iter().filter_map(|candidate| Some(candidate.kept.as_ref()?.until())).min();
+                tokio::select! {
+                    ended = &mut running => return (ended, place),
+                    to = better(&mut self.candidates[..place.unwrap_or_default()]) => break SessionError::Better { to },
+                    () = changed(&mut self.wanted) => {
+                        let lost;
+                        (place, lost) = take_over(&mut self.candidates, &mut self.wanted, Some(source));
+                        lose(&self.events, lost).await;
+                        if place.is_none() {
+                            break SessionError::Removed;
+                        }
+                    }
+                    () = until(oldest) => {
+                        let now = Instant::now();
+                        lose(&self.events, forget(&mut self.candidates, |until| until <= now)).await;
+                    }
+                }
+            }
+        };
+        session.leave().await;
+        (Err(error), place)
     }
 }
 
-/// One session, left early if one of the candidates before this is well again. Whether it ever gave a job, and why it ended:
-/// `Ok` where the miner dropped its handle.
-async fn session(
-    before: &mut [Candidate],
-    candidate: &Candidate,
-    events: &Sender<Event>,
-    shares: &mut UnboundedReceiver<Share>,
-) -> (bool, Result<(), SessionError>) {
-    let mut session = match candidate.open(events).await {
-        Ok(session) => session,
-        Err(error) => return (false, Err(error)),
-    };
-    let ended = tokio::select! {
-        ended = session.run(shares) => ended,
-        to = better(before) => {
-            session.leave().await;
-            Err(SessionError::Better { to })
+/// Makes the candidates those that are wanted; what is known of the others is kept. Where there is a session, with what source:
+/// the place it now has among them, if it is still wanted. And the shares that wait for sessions with sources that are not.
+fn take_over(
+    candidates: &mut Vec<Candidate>,
+    wanted: &mut watch::Receiver<Vec<Source>>,
+    current: Option<&Source>,
+) -> (Option<usize>, Vec<Share>) {
+    let mut old = std::mem::take(candidates);
+    let mut place = None;
+    for source in wanted.borrow_and_update().iter() {
+        if place.is_none() && current == Some(source) {
+            place = Some(candidates.len());
+        } else {
+            let known = old.iter().position(|candidate| candidate.source == *source);
+            candidates.push(known.map_or_else(|| Candidate::new(source.clone()), |known| old.swap_remove(known)));
         }
-    };
-    session.give_up(shares).await;
-    (session.worked(), ended)
+    }
+    (place, forget(&mut old, |_| true))
+}
+
+/// Forgets sessions that might be resumed, if this is true of when they are too old. What waited for them.
+fn forget(candidates: &mut [Candidate], old: impl Fn(Instant) -> bool) -> Vec<Share> {
+    let forgotten =
+        candidates.iter_mut().filter(|candidate| candidate.kept.as_ref().is_some_and(|kept| old(kept.until())));
+    forgotten.flat_map(Candidate::forget).collect()
+}
+
+/// Says that shares will not be sent.
+async fn lose(events: &Sender<Event>, shares: Vec<Share>) {
+    if !shares.is_empty() {
+        // Nobody listens only when the miner is going away.
+        let _ = events.send(Event::Lost(shares)).await;
+    }
+}
+
+/// Waits until other sources are wanted.
+async fn changed(wanted: &mut watch::Receiver<Vec<Source>>) {
+    // The handle is gone: so are shares, which ends everything.
+    if wanted.changed().await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// Waits until then; for ever, if there is no such time.
+async fn until(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => pending().await,
+    }
 }
 
 /// Waits until one of these is well.
 async fn better(candidates: &mut [Candidate]) -> String {
     loop {
         let Some(next) = candidates.iter_mut().min_by_key(|candidate| candidate.ready) else { return pending().await };
-        sleep_until(next.ready.into()).await;
+        sleep_until(next.ready).await;
         let began = Instant::now();
         match next.trial().await {
             Ok(()) => return next.url(),
             Err(error) => next.ended(&error, began),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::{Credentials, Pool};
-    use super::*;
-
-    #[test]
-    fn a_pool_that_is_slow_again_and_again_gets_more_time() {
-        let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
-        let mut candidate = Candidate::new(Pool::new(PoolUrl::tcp("h", 1), credentials).into());
-        let slow = SessionError::NoJob(STEP);
-        for _ in 0..SLOW {
-            assert_eq!(candidate.step(), STEP);
-            candidate.ended(&slow, Instant::now());
-        }
-        assert_eq!(candidate.step(), SLOW_STEP);
-        candidate.ended(&slow, Instant::now());
-        assert_eq!(candidate.step(), SLOW_STEP);
-        candidate.ended(&SessionError::Closed, Instant::now());
-        assert_eq!(candidate.step(), STEP);
     }
 }

@@ -10,8 +10,11 @@
 //! counts here; what the clock says, or a pool says that it is, changes nothing. (Where a pool is held to pay an address, the time
 //! in a job must go with its height; nothing waits for it.)
 
+mod candidate;
 mod connection;
+mod error;
 mod failover;
+mod kept;
 #[cfg(feature = "solo")]
 mod node;
 mod outbox;
@@ -22,12 +25,12 @@ mod session;
 mod tls;
 mod url;
 
+pub use error::SessionError;
 pub use failover::spawn;
 #[cfg(feature = "solo")]
 pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError};
 #[cfg(feature = "payout")]
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
-pub use session::SessionError;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, UrlError};
 
@@ -37,7 +40,7 @@ use midstate_stratum::message::{MessageError, RpcError};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// The version bits that may be rolled without a meaning of their own (BIP 320).
 const VERSION_MASK: u32 = 0x1fff_e000;
@@ -52,7 +55,7 @@ const SLOW_STEP: Duration = Duration::from_secs(30);
 const EVENTS: usize = 128;
 
 /// Something that gives jobs and takes shares.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Source {
     /// A pool.
     Pool(Pool),
@@ -79,7 +82,7 @@ impl From<Pool> for Source {
 }
 
 /// A pool, and how to join it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     /// Where it listens.
     pub url: PoolUrl,
@@ -120,7 +123,7 @@ impl Pool {
 }
 
 /// Who mines, and the pool's password for them.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user, or `user.worker`.
     pub user: String,
@@ -148,6 +151,8 @@ pub enum Event {
         extranonce2_size: usize,
         /// Which version bits are the miner's.
         version_mask: u32,
+        /// Whether it is an earlier session, which the pool knew again: shares that waited for it are sent.
+        resumed: bool,
     },
     /// New work. It takes the place of what was there.
     Job {
@@ -192,6 +197,8 @@ pub enum Event {
         error: SessionError,
         /// When the next is tried, with this pool or another.
         retry: Duration,
+        /// Whether the pool may know the session again, so that the last job is still worth a search: its shares will wait.
+        resumable: bool,
     },
 }
 
@@ -199,6 +206,7 @@ pub enum Event {
 #[derive(Debug)]
 pub struct Handle {
     shares: mpsc::UnboundedSender<Share>,
+    sources: watch::Sender<Vec<Source>>,
 }
 
 impl Handle {
@@ -208,5 +216,11 @@ impl Handle {
     /// The upstream's task is gone: the share comes back.
     pub fn submit(&self, share: Share) -> Result<(), Box<Share>> {
         self.shares.send(share).map_err(|unsent| Box::new(unsent.0))
+    }
+
+    /// Goes on with other sources. What is known of those that stay is kept, their order is the new one, and a session with one of
+    /// them goes on; it is left as soon as one that now comes before it is well. With none, no session stands until there are some.
+    pub fn set_sources(&self, sources: Vec<Source>) {
+        self.sources.send_replace(sources);
     }
 }

@@ -1,6 +1,8 @@
 //! A session with a Stratum V1 pool, from its first message to its end.
 
 use super::connection::{Connection, within};
+use super::error::SessionError;
+use super::kept::Kept;
 use super::outbox::Outbox;
 use super::pauses;
 #[cfg(feature = "payout")]
@@ -18,7 +20,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,7 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
 /// A pool that says nothing for so long is gone: pools renotify within a minute. Nor does one take shares that answers none for so
 /// long.
-const SILENCE: Duration = Duration::from_secs(90);
+pub(super) const SILENCE: Duration = Duration::from_secs(90);
 /// So many rejections without an acceptance between them are no bad luck, nor are so many lines that make no sense.
 const STORM: u32 = 30;
 /// So many shares may wait for an answer. Then the oldest is given up.
@@ -41,107 +42,6 @@ const LONGEST_WAIT: Duration = pauses::LONGEST;
 /// How far a header's time may be beyond its job's. Pools accept about 7,000 s; two hours is the network's own limit.
 const NTIME_ROLL: u32 = 600;
 
-/// Why a session ended, or could not begin.
-#[derive(Debug, Error)]
-pub enum SessionError {
-    /// No connection.
-    #[error("cannot connect to {url}: {source}")]
-    Connect {
-        /// Where to.
-        url: PoolUrl,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The connection failed.
-    #[error("connection to the pool failed: {0}")]
-    Io(#[from] io::Error),
-    /// The pool hung up.
-    #[error("the pool closed the connection")]
-    Closed,
-    /// Nothing came for too long.
-    #[error("the pool was silent for {} s", SILENCE.as_secs())]
-    Silent,
-    /// A call had no answer for too long.
-    #[error("the pool has not answered {call} for {} s", patience.as_secs())]
-    Unanswered {
-        /// Which.
-        call: &'static str,
-        /// How long it was waited for.
-        patience: Duration,
-    },
-    /// The pool knows the user, and has nothing to do.
-    #[error("the pool has given no job for {} s, though it knows the user", .0.as_secs())]
-    NoJob(Duration),
-    /// The pool sent many lines that make no sense, and none between them that does.
-    #[error("the pool sent {0} lines one after the other that make no sense; is it a Stratum V1 pool?")]
-    Nonsense(u32),
-    /// The pool refused `mining.subscribe`.
-    #[error("the pool refused to subscribe: {0}")]
-    Subscribe(RpcError),
-    /// The pool's answer to `mining.subscribe` makes no sense.
-    #[error("subscribe: {0}")]
-    BadSubscribe(MessageError),
-    /// The pool does not know the user, or the password is wrong.
-    #[error("the pool refused user {user:?} with this password: {reason}")]
-    Unauthorized {
-        /// The user.
-        user: String,
-        /// What the pool said.
-        reason: String,
-    },
-    /// The pool rejected many shares, and accepted none between them.
-    #[error("the pool rejected {0} shares one after the other")]
-    Rejections(u32),
-    /// A pool or node that comes before this one is well again.
-    #[error("{to} is well again")]
-    Better {
-        /// Which.
-        to: String,
-    },
-    /// The node, where there is no pool.
-    #[cfg(feature = "solo")]
-    #[error(transparent)]
-    Node(super::NodeError),
-    /// The coinbase of a pool's job does not pay whom it should, or cannot be true. The job was not given to the miner.
-    #[cfg(feature = "payout")]
-    #[error("job {job:?}: {error}")]
-    Payout {
-        /// The job's id.
-        job: String,
-        /// What is wrong.
-        error: super::PayoutError,
-    },
-    /// The pool asked for another connection.
-    #[error("the pool asked to reconnect to {to}")]
-    Reconnect {
-        /// Where to: the same host, or one of the same parent domain.
-        to: PoolUrl,
-        /// How long to wait first.
-        wait: Duration,
-    },
-}
-
-impl SessionError {
-    /// Whether a session could not begin in time, so that with more time it might.
-    pub(super) fn is_slowness(&self) -> bool {
-        match self {
-            SessionError::Connect { source, .. } => source.kind() == io::ErrorKind::TimedOut,
-            SessionError::Unanswered { call, .. } => *call != "mining.submit",
-            SessionError::NoJob(_) => true,
-            _ => false,
-        }
-    }
-
-    /// Whether the pool was left for what its jobs pay.
-    pub(super) fn is_of_payout(&self) -> bool {
-        match self {
-            #[cfg(feature = "payout")]
-            SessionError::Payout { .. } => true,
-            _ => false,
-        }
-    }
-}
-
 /// A call that waits for its reply.
 enum Pending {
     Configure,
@@ -150,6 +50,8 @@ enum Pending {
     Submit {
         share: Box<Share>,
         sent: Instant,
+        /// Whether it is of a job of this connection: what a pool makes of older ones is no sign of its health.
+        own: bool,
     },
     /// A call whose reply says nothing that matters.
     Other,
@@ -188,6 +90,12 @@ pub(super) struct Session<'a> {
     /// What jobs are held to, once it is set.
     #[cfg(feature = "payout")]
     payout: Option<Inspection<'a>>,
+    /// What the pool calls this session.
+    name: Option<String>,
+    /// An earlier session that this may go on with, until that is clear and the shares that wait for it are sent.
+    pub(super) kept: Option<Kept>,
+    /// Whether it goes on with an earlier session.
+    resumed: bool,
     /// Whether this session ever gave a job.
     pub(super) worked: bool,
 }
@@ -222,6 +130,9 @@ impl<'a> Session<'a> {
             step,
             #[cfg(feature = "payout")]
             payout: None,
+            name: None,
+            kept: None,
+            resumed: false,
             worked: false,
         }
     }
@@ -245,8 +156,7 @@ impl<'a> Session<'a> {
         };
         // Some servers know no configure and hang up on what they do not know, but none on the order of these.
         self.call(&ClientCall::Configure(configure), Pending::Configure).await?;
-        let subscribe = ClientCall::Subscribe { agent: Some(AGENT.to_owned()), session: None };
-        self.call(&subscribe, Pending::Subscribe).await?;
+        self.subscribe().await?;
         loop {
             self.outbox.deliver().await;
             let (limit, overdue) = self.limit();
@@ -261,6 +171,12 @@ impl<'a> Session<'a> {
                 },
             }
         }
+    }
+
+    async fn subscribe(&mut self) -> Result<(), SessionError> {
+        let session = self.kept.as_ref().map(|kept| kept.name.clone());
+        let subscribe = ClientCall::Subscribe { agent: Some(AGENT.to_owned()), session };
+        self.call(&subscribe, Pending::Subscribe).await
     }
 
     /// Until when the next line must come, and what it means if none does.
@@ -313,9 +229,15 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The session ended: what waits for an answer, or to be sent, will get none.
-    pub(super) async fn give_up(&mut self, shares: &mut mpsc::UnboundedReceiver<Share>) {
+    /// The session ended, for this reason, if the miner did not want it to. What waits for an answer will get none; what waits to be
+    /// sent may be in the session that follows, if the pool may know this one again.
+    pub(super) async fn give_up(
+        &mut self,
+        shares: &mut mpsc::UnboundedReceiver<Share>,
+        error: Option<&SessionError>,
+    ) -> Option<Kept> {
         let pending = std::mem::take(&mut self.pending);
+        let unanswered = pending.values().any(|pending| matches!(pending, Pending::Subscribe));
         let mut lost: Vec<Share> = pending
             .into_values()
             .filter_map(|pending| match pending {
@@ -323,13 +245,29 @@ impl<'a> Session<'a> {
                 _ => None,
             })
             .collect();
+        let mut earlier = self.kept.take();
+        let mut unsent = earlier.as_mut().map(|kept| std::mem::take(&mut kept.held)).unwrap_or_default();
         while let Ok(share) = shares.try_recv() {
-            lost.push(share);
+            unsent.push_back(share);
+        }
+        let resumable = error.is_some_and(SessionError::leaves_the_session);
+        let own = (self.worked || self.resumed).then(|| self.name.take().zip(self.extranonce.take())).flatten();
+        let kept = match own {
+            Some((name, extranonce)) => Some(Kept::new(name, extranonce)),
+            None => earlier.take_if(|kept| !unanswered || kept.may_be_tried_again()),
+        };
+        let mut kept = kept.filter(|_| resumable);
+        for share in unsent {
+            match &mut kept {
+                Some(kept) if kept.owns(&share) => kept.held.push_back(share),
+                _ => lost.push(share),
+            }
         }
         if !lost.is_empty() {
             self.say(Event::Lost(lost));
         }
         self.outbox.deliver().await;
+        kept
     }
 
     async fn on_line(&mut self, line: &str) -> Result<(), SessionError> {
@@ -426,8 +364,17 @@ impl<'a> Session<'a> {
                 }
             }
             Pending::Subscribe => {
+                if result.is_err() && self.kept.is_some() {
+                    // It may refuse the old session, and not the miner.
+                    self.forget();
+                    return self.subscribe().await;
+                }
                 let result = result.map_err(SessionError::Subscribe)?;
                 let reply = SubscribeReply::read(&result).map_err(SessionError::BadSubscribe)?;
+                if self.kept.as_ref().is_some_and(|kept| !kept.is((&reply.extranonce1, reply.extranonce2_size))) {
+                    self.forget();
+                }
+                self.name = reply.session;
                 self.extranonce = Some((reply.extranonce1, reply.extranonce2_size));
                 self.call(&ClientCall::ExtranonceSubscribe, Pending::Other).await?;
                 let Credentials { user, password } = self.pool.credentials.clone();
@@ -435,11 +382,14 @@ impl<'a> Session<'a> {
             }
             Pending::Authorize => {
                 self.on_authorize(result)?;
+                self.send_held().await?;
+                // Some pools send the first job before they answer.
+                self.say_job(None)?;
                 if let Some(difficulty) = self.pool.suggest_difficulty {
                     self.call(&ClientCall::SuggestDifficulty(difficulty), Pending::Other).await?;
                 }
             }
-            Pending::Submit { share, sent } => {
+            Pending::Submit { share, sent, own } => {
                 let verdict = match result {
                     Ok(Value::Bool(true)) => Ok(()),
                     // As other miners read it: what is not a yes is a no.
@@ -447,7 +397,7 @@ impl<'a> Session<'a> {
                     Err(error) => Err(error),
                 };
                 self.answered = Instant::now();
-                self.rejections = if verdict.is_ok() { 0 } else { self.rejections + 1 };
+                self.rejections = if verdict.is_ok() { 0 } else { self.rejections + u32::from(own) };
                 self.say(Event::Answered { share, verdict, round_trip: sent.elapsed() });
                 if self.rejections >= STORM {
                     return Err(SessionError::Rejections(self.rejections));
@@ -468,12 +418,29 @@ impl<'a> Session<'a> {
             return Err(SessionError::Unauthorized { user: self.pool.credentials.user.clone(), reason });
         }
         self.authorized = true;
+        self.resumed = self.kept.is_some();
         if let Some((extranonce1, extranonce2_size)) = self.extranonce.clone() {
-            let (url, version_mask) = (self.url.to_string(), self.version_mask);
-            self.say(Event::Connected { url, extranonce1, extranonce2_size, version_mask });
+            let (url, version_mask, resumed) = (self.url.to_string(), self.version_mask, self.resumed);
+            self.say(Event::Connected { url, extranonce1, extranonce2_size, version_mask, resumed });
         }
-        // Some pools send the first job before they answer.
-        self.say_job(None)
+        Ok(())
+    }
+
+    /// Sends what waited for this session, if it is one that goes on.
+    async fn send_held(&mut self) -> Result<(), SessionError> {
+        while let Some(share) = self.kept.as_mut().and_then(|kept| kept.held.pop_front()) {
+            self.submit(share).await?;
+        }
+        self.kept = None;
+        Ok(())
+    }
+
+    /// Goes on as a session of its own. What waited for an earlier one is lost.
+    fn forget(&mut self) {
+        let lost: Vec<Share> = self.kept.take().into_iter().flat_map(|kept| kept.held).collect();
+        if !lost.is_empty() {
+            self.say(Event::Lost(lost));
+        }
     }
 
     /// Says the last job, once it can be worked on; `clean` overrides what the pool said of older jobs.
@@ -513,9 +480,12 @@ impl<'a> Session<'a> {
     }
 
     async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
-        if !self.worked {
-            // It was on its way when the session of its job ended. This one's pool does not know the job.
-            self.say(Event::Lost(vec![share]));
+        if !self.worked && !self.resumed {
+            match &mut self.kept {
+                Some(kept) if kept.owns(&share) => kept.held.push_back(share),
+                // It was on its way when the session of its job ended. This one's pool does not know the job.
+                _ => self.say(Event::Lost(vec![share])),
+            }
             return Ok(());
         }
         let submit = Submit {
@@ -526,7 +496,7 @@ impl<'a> Session<'a> {
             nonce: share.header.nonce(),
             version_bits: share.origin.version_bits(&share.header),
         };
-        let pending = Pending::Submit { share: Box::new(share), sent: Instant::now() };
+        let pending = Pending::Submit { share: Box::new(share), sent: Instant::now(), own: self.worked };
         self.call(&ClientCall::Submit(submit), pending).await
     }
 
@@ -621,7 +591,7 @@ mod tests {
             }
             assert_eq!(session.pending.len(), MOST_UNANSWERED);
             let (_, mut no_more) = mpsc::unbounded_channel();
-            session.give_up(&mut no_more).await;
+            session.give_up(&mut no_more, None).await;
             let mut lost = Vec::new();
             while let Ok(Event::Lost(shares)) = said.try_recv() {
                 lost.extend(shares.iter().map(|share| share.header.nonce()));

@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{
 };
 
 /// Whose certificates are taken for a pool's.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// What the system's authorities vouch for.
     #[default]

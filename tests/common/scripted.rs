@@ -62,16 +62,33 @@ impl Pool {
     /// Waits for a miner, and answers everything that it asks before it works: extranonce1 is f000000f, extranonce2 has
     /// four bytes, the version mask is BIP 320's.
     pub(crate) fn welcome(listener: &TcpListener) -> Pool {
+        Pool::begin(listener, "f000000f").0
+    }
+
+    /// The same with another extranonce1, for a miner that asks for this session.
+    pub(crate) fn welcome_as(listener: &TcpListener, session: Option<&str>, extranonce1: &str) -> Pool {
+        let (pool, asked) = Pool::begin(listener, extranonce1);
+        assert_eq!(asked.as_str(), session);
+        pool
+    }
+
+    /// A session that begins, and the one that the miner asked for.
+    fn begin(listener: &TcpListener, extranonce1: &str) -> (Pool, Value) {
         let mut pool = Pool::accept(listener);
         let configure = pool.expect("mining.configure");
         pool.answer(&configure, &json!({"version-rolling": true, "version-rolling.mask": "1fffe000"}));
         let subscribe = pool.expect("mining.subscribe");
-        pool.answer(&subscribe, &json!([[["mining.notify", "s"]], "f000000f", 4]));
-        let extranonce = pool.expect("mining.extranonce.subscribe");
-        pool.answer(&extranonce, &json!(true));
-        let authorize = pool.expect("mining.authorize");
-        pool.answer(&authorize, &json!(true));
-        pool
+        pool.finish_welcome(&subscribe, &json!([[["mining.notify", "s"]], extranonce1, 4]));
+        (pool, subscribe["params"][1].clone())
+    }
+
+    /// Answers the miner's subscription, and what it asks after it.
+    pub(crate) fn finish_welcome(&mut self, subscribe: &Value, subscribed: &Value) {
+        self.answer(subscribe, subscribed);
+        let extranonce = self.expect("mining.extranonce.subscribe");
+        self.answer(&extranonce, &json!(true));
+        let authorize = self.expect("mining.authorize");
+        self.answer(&authorize, &json!(true));
     }
 
     /// The miner's next line, or `None` where it hung up.

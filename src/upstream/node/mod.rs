@@ -5,9 +5,10 @@ mod template;
 
 pub use template::{MAX_TAG, TemplateError};
 
+use super::error::SessionError;
 use super::outbox::Outbox;
 use super::payout::Demand;
-use super::session::{LEAVE, SessionError};
+use super::session::LEAVE;
 use super::url::{UrlError, host_and_port, shown};
 use super::{Event, VERSION_MASK};
 use crate::job::Share;
@@ -24,11 +25,11 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
 use thiserror::Error;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,7 +41,7 @@ const POLL: Duration = Duration::from_secs(2);
 const KEPT: usize = 8;
 
 /// A node to mine on alone.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Node {
     /// Where its JSON-RPC is.
     pub url: NodeUrl,
@@ -53,7 +54,7 @@ pub struct Node {
 }
 
 /// How a node knows its user.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Login {
     /// By a file that the node writes when it starts.
     Cookie(PathBuf),
@@ -210,6 +211,7 @@ impl<'a> NodeSession<'a> {
             extranonce1: self.extranonce1.to_vec(),
             extranonce2_size: EXTRANONCE2_SIZE,
             version_mask: VERSION_MASK,
+            resumed: false,
         });
         self.begin(first)?;
         loop {

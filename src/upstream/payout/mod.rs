@@ -21,9 +21,9 @@ use network::Rules;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 use thiserror::Error;
 use tips::Tips;
+use tokio::time::Instant;
 
 /// Whom a coinbase must pay, and how much of its total: `ADDRESS` for any amount, or `ADDRESS:MIN%`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@
 use super::PayoutError;
 use crate::sha256::Hash;
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// So many blocks are remembered.
 const KEPT: usize = 64;
