@@ -9,6 +9,10 @@ use thiserror::Error;
 /// So much alike are a slip and what was meant: the share of letters that stand where they should, about.
 const ALIKE: f64 = 0.8;
 
+/// Settings that only some builds have, and the feature that brings them.
+const OF_FEATURES: [(&str, &str); 5] =
+    [("verify_payout", "payout"), ("strict", "payout"), ("rpc_cookie", "solo"), ("pay_to", "solo"), ("tag", "solo")];
+
 /// What is wrong with a configuration file. Lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConfigError {
@@ -75,6 +79,9 @@ impl ConfigError {
 
 /// What was meant by a name that no setting has.
 fn expected(name: &str, known: &[&str]) -> String {
+    if let Some((_, feature)) = OF_FEATURES.iter().find(|(setting, _)| *setting == name && known.contains(&"url")) {
+        return format!("a build with the feature `{feature}`");
+    }
     let likeness = |known: &&&str| strsim::jaro_winkler(name, known);
     let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|nearest| likeness(nearest) >= ALIKE) {

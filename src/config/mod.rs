@@ -209,6 +209,13 @@ mod tests {
         }
     }
 
+    #[cfg(not(feature = "solo"))]
+    #[test]
+    fn what_is_not_in_this_build_is_not_passed_over() {
+        let said = error("[[pool]]\nurl = \"stratum+tcp://h:1\"\npay_to = \"x\"");
+        assert!(said.contains("line 3: pool 1: \"pay_to\"") && said.contains("feature `solo`"), "{said}");
+    }
+
     #[test]
     fn no_error_says_a_password() {
         for line in [
