@@ -38,6 +38,7 @@ fn flags_come_before_the_environment_and_that_before_the_file() {
     // As in the file: what a pool says itself comes before what is said for all.
     let mut command = place.midstate("config check --json");
     let report = checked(&mut command);
+    assert_eq!(keys(&report), ["file", "settings", "warnings"]);
     assert_eq!(report["file"], place.file.to_str().unwrap());
     let file = |value: Value, line: u64| [value, json!("file"), json!(line), Value::Null];
     assert_eq!(setting(&report, Some(1), "user"), file(json!("first"), 9));

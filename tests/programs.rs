@@ -62,7 +62,7 @@ fn arguments_that_make_no_sense_are_named_and_end_with_2() {
 
 #[test]
 fn every_help_shows_examples() {
-    let mut commands = vec!["", "mine", "search", "bench", "devices"];
+    let mut commands = vec!["", "mine", "config", "config init", "config check", "search", "bench", "devices"];
     if cfg!(feature = "local") {
         commands.push("local");
     }

@@ -111,3 +111,23 @@ fn what_needs_a_new_start_is_named() {
     assert_eq!((&told["changes"], &told["restart"]), (&json!([]), &restart));
     goes_on(&program, &mut pool, "2");
 }
+
+#[test]
+fn a_password_file_that_is_not_as_it_was_is_a_change_too() {
+    let (listener, port) = listener();
+    let place = Place::with("");
+    let file = place.directory.path().join("password");
+    std::fs::write(&file, "horse").unwrap();
+    place.write(&format!("{}password_file = {}\n", pools(&[port]), json!(file.to_str().unwrap())));
+    let program = Program::start(&mut place.midstate("mine --json --threads 1"), "");
+    let mut pool = joined(&listener, "1");
+    assert_eq!(program.event("job")["id"], "1");
+    std::fs::write(&file, "cow").unwrap();
+    let again = told(&program);
+    let changes = again["changes"].as_array().unwrap();
+    assert!(changes.len() == 1 && changes[0].as_str().unwrap().starts_with("pool 1: password_file: "), "{again}");
+    assert!(!again.to_string().contains("cow") && !again.to_string().contains("horse"), "{again}");
+    joined(&listener, "2");
+    assert_eq!(program.event("job")["id"], "2");
+    assert_eq!(pool.read(), None);
+}

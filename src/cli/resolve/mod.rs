@@ -52,8 +52,8 @@ pub(super) struct Explained {
     /// As a file would say it; a password's is hidden. `null` where there is none.
     pub value: Value,
     pub origin: Origin,
-    /// The password that the value stands for.
-    secret: Option<Secret>,
+    /// What the value stands for: a password, or what a file holds. Only to be compared.
+    behind: Option<Secret>,
 }
 
 /// Whence a value comes.
@@ -86,7 +86,7 @@ impl Explained {
 
     /// Whether it says the same as another, whencesoever.
     pub(super) fn same(&self, other: &Explained) -> bool {
-        self.value == other.value && self.secret == other.secret
+        self.value == other.value && self.behind == other.behind
     }
 }
 
@@ -190,7 +190,14 @@ impl Resolver<'_> {
     }
 
     fn explain(&mut self, table: Table, setting: &'static str, value: Value, origin: Origin) {
-        self.explained.push(Explained { table, setting, value, origin, secret: None });
+        self.explained.push(Explained { table, setting, value, origin, behind: None });
+    }
+
+    /// Notes what stands behind the setting that was explained last.
+    fn behind(&mut self, what: Secret) {
+        if let Some(explained) = self.explained.last_mut() {
+            explained.behind = Some(what);
+        }
     }
 
     /// A setting that is not of a pool.

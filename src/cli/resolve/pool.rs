@@ -68,10 +68,12 @@ impl OfPool<'_, '_, '_> {
             let fingerprint = self.take("tls_fingerprint", |pool| pool.tls_fingerprint.as_ref(), text, Value::Null);
             Ok(fingerprint.map_or(Trust::System, Trust::Fingerprint))
         } else {
-            match self.take("tls_ca", |pool| pool.tls_ca.as_ref(), path, Value::Null) {
-                Some(path) => Ok(Trust::authorities(&path)?),
-                None => Ok(Trust::System),
-            }
+            let Some(path) = self.take("tls_ca", |pool| pool.tls_ca.as_ref(), path, Value::Null) else {
+                return Ok(Trust::System);
+            };
+            let trust = Trust::authorities(&path)?;
+            self.resolver.behind(format!("{trust:?}").into());
+            Ok(trust)
         }
     }
 
@@ -88,9 +90,7 @@ impl OfPool<'_, '_, '_> {
             .transpose()?
         };
         let Some(password) = password else { return Ok(NO_PASSWORD.to_owned()) };
-        if let Some(explained) = self.resolver.explained.last_mut() {
-            explained.secret = Some(password.clone());
-        }
+        self.resolver.behind(password.clone());
         let text = password.reveal().to_owned();
         self.resolver.passwords.push(password);
         Ok(text)
