@@ -58,6 +58,11 @@ fn a_change_of_the_second_pool_leaves_the_first_alone() {
     // Nothing is different, and that is said.
     assert_eq!(told(&program)["changes"], json!([]));
     goes_on(&program, &mut pool, "3");
+
+    place.write(&pools(&[first_port]));
+    let url = format!("pool 2: url: gone, was \"{}\"", url(third_port));
+    assert_eq!(told(&program)["changes"], json!([url, "pool 2: user: gone, was \"alice\""]));
+    goes_on(&program, &mut pool, "4");
     drop(second);
 }
 
@@ -107,7 +112,7 @@ fn what_needs_a_new_start_is_named() {
     place.write(&format!("share_log = \"shares\"\n{}[backends]\nkernel = \"portable\"\nthreads = 2\n", pools(&[port])));
     let told = told(&program);
     // A flag says how many threads there are, so the file changes nothing there.
-    let restart = json!(["backends: kernel: \"portable\", was null", "share_log: \"shares\", was null"]);
+    let restart = json!(["backends: kernel: \"portable\", was none", "share_log: \"shares\", was none"]);
     assert_eq!((&told["changes"], &told["restart"]), (&json!([]), &restart));
     goes_on(&program, &mut pool, "2");
 }

@@ -1,11 +1,12 @@
 //! Reading the configuration again while `mine` runs.
 
 use super::report::Reporter;
-use super::resolve::{Explained, Settings};
+use super::resolve::{Explained, Origin, Settings};
 use super::settings::SettingArgs;
 use clap::ArgMatches;
 use midstate::config::Table;
 use midstate::upstream::Source;
+use serde_json::Value;
 use std::io;
 
 /// What is in force, and what flags and the environment say of it for good.
@@ -55,13 +56,18 @@ fn differences<'e>(old: &'e [Explained], new: &'e [Explained]) -> impl Iterator<
         text: format!("{}: {text}", setting.name()),
         needs_restart: !matches!(setting.table, Table::Pool(_)),
     };
-    let gone = old.iter().filter(move |old| among(new, old.name()).is_none());
-    let gone = gone.filter(|old| !old.value.is_null()).map(move |old| change(old, format!("{} is gone", old.value)));
+    // A pool that comes or goes brings no news in what is as always.
+    let matters = |setting: &Explained| setting.origin != Origin::Default;
+    let gone = old.iter().filter(move |old| matters(old) && among(new, old.name()).is_none());
+    let gone = gone.map(move |old| change(old, format!("gone, was {}", shown(&old.value))));
     let changed = new.iter().filter_map(move |new| match among(old, new.name()) {
         Some(old) if new.same(old) => None,
-        Some(old) => Some(change(new, format!("{}, was {}", new.value, old.value))),
-        None if new.value.is_null() => None,
-        None => Some(change(new, new.value.to_string())),
+        Some(old) => Some(change(new, format!("{}, was {}", shown(&new.value), shown(&old.value)))),
+        None => matters(new).then(|| change(new, shown(&new.value))),
     });
     gone.chain(changed)
+}
+
+fn shown(value: &Value) -> String {
+    if value.is_null() { "none".to_owned() } else { value.to_string() }
 }
