@@ -78,6 +78,7 @@ fn job(notify: Notify, version_mask: u32) -> Job {
         ntime: notify.ntime,
         ntime_roll: 600,
         target: Target::DIFFICULTY_1,
+        session: 0,
     }
 }
 

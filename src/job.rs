@@ -47,6 +47,8 @@ pub struct Job {
     pub ntime_roll: u32,
     /// What a share must meet.
     pub target: Target,
+    /// In which of the upstream's sessions it came: there its shares go. Each session has another number, above 0.
+    pub session: u64,
 }
 
 /// A job that cannot be worked on.
@@ -237,6 +239,7 @@ mod tests {
             ntime: 1_700_000_000,
             ntime_roll: 2,
             target: Target::DIFFICULTY_1,
+            session: 0,
         }
     }
 

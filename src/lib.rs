@@ -57,6 +57,7 @@ pub(crate) mod testing {
             ntime: 0,
             ntime_roll: 0,
             target: Target::MAX,
+            session: 0,
         }
     }
 

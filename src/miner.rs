@@ -249,7 +249,7 @@ impl Miner {
                 self.stats.lost += shares.len() as u64;
             }
             // The job goes on, and its shares wait in the upstream.
-            upstream::Event::Disconnected { resumable: true, .. } => {}
+            upstream::Event::Disconnected { goes_on: true, .. } => {}
             upstream::Event::Disconnected { .. } => {
                 // Jobs die with their session, and so does what waited.
                 self.engine.pause();

@@ -22,13 +22,13 @@ fn left() -> (TcpListener, Miner, Arc<Job>) {
     pool.call("mining.notify", &job("old"));
     let job = miner.job().0;
     drop(pool);
-    assert!(is_resumable(&miner.next()));
+    assert!(goes_on(&miner.next()));
     (listener, miner, job)
 }
 
-fn is_resumable(event: &Event) -> bool {
+fn goes_on(event: &Event) -> bool {
     match event {
-        Event::Disconnected { resumable, .. } => *resumable,
+        Event::Disconnected { goes_on, .. } => *goes_on,
         other => panic!("{other:?}"),
     }
 }
@@ -67,7 +67,7 @@ fn a_pool_that_knows_the_session_gets_the_shares_that_were_found_without_it() {
     // What was sent and not answered is not sent again: the pool may have counted it.
     drop(pool);
     assert_eq!(nonces(&miner.lost()), [4]);
-    assert!(is_resumable(&miner.next()));
+    assert!(goes_on(&miner.next()));
     let mut pool = Pool::welcome_as(&listener, Some("s"), "f000000f");
     assert!(is_resumed(&miner.next()));
     pool.call("mining.notify", &job("newer"));
@@ -107,23 +107,28 @@ fn a_pool_may_refuse_the_session_and_not_the_miner() {
 }
 
 #[test]
-fn a_pool_that_hangs_up_on_the_session_is_soon_not_asked_for_it() {
-    let (listener, mut miner, old) = left();
-    miner.handle.submit(share(&old, 1)).unwrap();
-    for last in [false, true] {
-        let mut pool = Pool::accept(&listener);
-        pool.expect("mining.configure");
-        assert_eq!(pool.expect("mining.subscribe")["params"][1], "s");
-        drop(pool);
-        if last {
-            assert_eq!(nonces(&miner.lost()), [1]);
+fn a_pool_that_hangs_up_may_do_so_for_the_session_or_be_away() {
+    for knows in [false, true] {
+        let (listener, mut miner, old) = left();
+        miner.handle.submit(share(&old, 1)).unwrap();
+        let asked: &[_] = if knows { &[Some("s"), None] } else { &[Some("s")] };
+        for session in asked {
+            let mut pool = Pool::accept(&listener);
+            pool.expect("mining.configure");
+            assert_eq!(pool.expect("mining.subscribe")["params"][1].as_str(), *session);
+            drop(pool);
+            assert!(goes_on(&miner.next()));
         }
-        assert_eq!(is_resumable(&miner.next()), !last);
+        if knows {
+            let mut pool = Pool::welcome_as(&listener, Some("s"), "f000000f");
+            assert!(is_resumed(&miner.next()));
+            assert_eq!(pool.expect("mining.submit")["params"][1], "old");
+        } else {
+            let _pool = Pool::welcome_as(&listener, None, "f0000010");
+            assert_eq!(nonces(&miner.lost()), [1]);
+            assert!(!is_resumed(&miner.next()));
+        }
     }
-    let mut pool = Pool::welcome_as(&listener, None, "f000000f");
-    assert!(!is_resumed(&miner.next()));
-    pool.call("mining.notify", &job("new"));
-    miner.job();
 }
 
 #[test]
@@ -140,7 +145,7 @@ fn a_pool_that_names_no_session_has_none_to_resume() {
         pool.call("mining.notify", &job("old"));
         let old = miner.job().0;
         drop(pool);
-        assert!(!is_resumable(&miner.next()));
+        assert!(!goes_on(&miner.next()));
         miner.handle.submit(share(&old, 1)).unwrap();
         assert_eq!(nonces(&miner.lost()), [1]);
         Pool::welcome_as(&listener, None, "f000000f");

@@ -328,7 +328,7 @@ fn a_share_without_an_answer_is_lost_and_never_sent_again() {
 
     // Found before the miner heard that the session had ended.
     miner.handle.submit(late.clone()).unwrap();
-    let mut pool = Pool::welcome(&listener);
+    let mut pool = Pool::welcome_as(&listener, Some("s"), "f0000010");
     assert_eq!(miner.lost(), [late]);
     miner.connected();
     pool.call("mining.notify", &job("2"));

@@ -233,7 +233,7 @@ impl Reporter {
                 let error = error.to_string();
                 self.error(&format!("unreadable, passed over: {}", self.words.of(&error)))
             }
-            upstream::Event::Disconnected { url, error, retry, resumable } => {
+            upstream::Event::Disconnected { url, error, retry, goes_on } => {
                 // That error names it already.
                 let pool = match error {
                     SessionError::Connect { .. } => String::new(),
@@ -241,7 +241,7 @@ impl Reporter {
                 };
                 let error = error.to_string();
                 let error = self.words.of(&error);
-                let meanwhile = if *resumable { ", the search goes on" } else { "" };
+                let meanwhile = if *goes_on { ", the search goes on" } else { "" };
                 self.error(&format!("{pool}{error}; next try in {:.1} s{meanwhile}", retry.as_secs_f64()))
             }
         }

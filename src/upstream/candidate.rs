@@ -123,6 +123,15 @@ impl Candidate {
 }
 
 impl Open<'_> {
+    /// The number of its jobs.
+    pub(super) fn number(&self) -> u64 {
+        match self {
+            Open::Pool(session) => session.number,
+            #[cfg(feature = "solo")]
+            Open::Node(session) => session.number,
+        }
+    }
+
     /// Lets it begin as an earlier one, if the pool agrees.
     pub(super) fn resume(&mut self, kept: Option<Kept>) {
         match self {

@@ -12,7 +12,7 @@ use crate::job::Share;
 use std::future::pending;
 use std::pin::pin;
 use std::time::Duration;
-use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -90,9 +90,12 @@ impl Failover {
         let (worked, ended, kept, place) = match candidate.open(&self.events).await {
             Err(error) => (false, Err(error), kept, Some(place)),
             Ok(mut session) => {
+                let own = [Some(session.number()), kept.as_ref().map(|kept| kept.number)];
                 session.resume(kept);
-                let (ended, place) = self.keep(&mut session, &candidate.source, place).await;
-                let kept = session.give_up(&mut self.shares, ended.as_ref().err()).await;
+                let (to_session, mut shares) = unbounded_channel();
+                let way = Way { own, to_session: Some(to_session) };
+                let (ended, place) = self.keep(&mut session, &mut shares, way, &candidate.source, place).await;
+                let kept = session.give_up(&mut shares, ended.as_ref().err()).await;
                 (session.worked(), ended, kept, place)
             }
         };
@@ -116,7 +119,7 @@ impl Failover {
         self.goes_on = if worked { resumable } else { self.goes_on && others_kept() };
         let next = self.candidates.iter().map(|candidate| candidate.ready).min();
         let retry = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(now));
-        let event = Event::Disconnected { url, error, retry, resumable: self.goes_on };
+        let event = Event::Disconnected { url, error, retry, goes_on: self.goes_on };
         self.events.send(event).await.is_ok()
     }
 
@@ -125,17 +128,23 @@ impl Failover {
     async fn keep(
         &mut self,
         session: &mut Open<'_>,
+        shares: &mut UnboundedReceiver<Share>,
+        mut way: Way,
         source: &Source,
         place: usize,
     ) -> (Result<(), SessionError>, Option<usize>) {
         let mut place = Some(place);
         let error = {
-            let mut running = pin!(session.run(&mut self.shares));
+            let mut running = pin!(session.run(shares));
             loop {
                 let oldest =
                     self.candidates.iter().filter_map(|candidate| Some(candidate.kept.as_ref()?.until())).min();
                 tokio::select! {
                     ended = &mut running => return (ended, place),
+                    share = self.shares.recv(), if way.to_session.is_some() => match share {
+                        Some(share) => if let Some(share) = way.take(share) { self.hold(share).await; },
+                        None => way.to_session = None,
+                    },
                     to = better(&mut self.candidates[..place.unwrap_or_default()]) => break SessionError::Better { to },
                     () = changed(&mut self.wanted) => {
                         let lost;
@@ -154,6 +163,26 @@ impl Failover {
         };
         session.leave().await;
         (Err(error), place)
+    }
+}
+
+/// Where shares go while there is a session.
+struct Way {
+    /// The numbers of the session's own jobs: of those that it gives, and of those that it may go on with.
+    own: [Option<u64>; 2],
+    /// `None` once the miner dropped its handle: then the session ends.
+    to_session: Option<UnboundedSender<Share>>,
+}
+
+impl Way {
+    /// Hands a share to the session, if it is one of its own. Any other comes back.
+    fn take(&self, share: Share) -> Option<Share> {
+        match &self.to_session {
+            Some(session) if self.own.contains(&Some(share.origin.job.session)) => {
+                session.send(share).err().map(|unsent| unsent.0)
+            }
+            _ => Some(share),
+        }
     }
 }
 

@@ -39,6 +39,7 @@ use midstate_stratum::Difficulty;
 use midstate_stratum::message::{MessageError, RpcError};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -53,6 +54,12 @@ const STEP: Duration = Duration::from_secs(4);
 const SLOW_STEP: Duration = Duration::from_secs(30);
 /// So many events wait for the miner at most. A job is the largest, of up to half a line.
 const EVENTS: usize = 128;
+
+/// A number for a session that begins.
+fn next_number() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
 
 /// Something that gives jobs and takes shares.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,8 +204,9 @@ pub enum Event {
         error: SessionError,
         /// When the next is tried, with this pool or another.
         retry: Duration,
-        /// Whether the pool may know the session again, so that the last job is still worth a search: its shares will wait.
-        resumable: bool,
+        /// Whether the last job is still worth a search: its session goes on, or the pool may know it again, and its shares will wait
+        /// for that.
+        goes_on: bool,
     },
 }
 

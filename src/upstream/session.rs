@@ -7,7 +7,7 @@ use super::outbox::Outbox;
 use super::pauses;
 #[cfg(feature = "payout")]
 use super::payout::Inspection;
-use super::{Credentials, Event, Pool, PoolUrl, STEP, VERSION_MASK};
+use super::{Credentials, Event, Pool, PoolUrl, STEP, VERSION_MASK, next_number};
 use crate::job::{Job, Share};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
@@ -90,6 +90,8 @@ pub(super) struct Session<'a> {
     /// What jobs are held to, once it is set.
     #[cfg(feature = "payout")]
     payout: Option<Inspection<'a>>,
+    /// Jobs carry it.
+    pub(super) number: u64,
     /// What the pool calls this session.
     name: Option<String>,
     /// An earlier session that this may go on with, until that is clear and the shares that wait for it are sent.
@@ -130,6 +132,7 @@ impl<'a> Session<'a> {
             step,
             #[cfg(feature = "payout")]
             payout: None,
+            number: next_number(),
             name: None,
             kept: None,
             resumed: false,
@@ -174,7 +177,7 @@ impl<'a> Session<'a> {
     }
 
     async fn subscribe(&mut self) -> Result<(), SessionError> {
-        let session = self.kept.as_ref().map(|kept| kept.name.clone());
+        let session = self.kept.as_ref().and_then(Kept::asked_for).map(str::to_owned);
         let subscribe = ClientCall::Subscribe { agent: Some(AGENT.to_owned()), session };
         self.call(&subscribe, Pending::Subscribe).await
     }
@@ -246,6 +249,9 @@ impl<'a> Session<'a> {
             })
             .collect();
         let mut earlier = self.kept.take();
+        if let Some(kept) = earlier.as_mut().filter(|_| unanswered) {
+            kept.unanswered();
+        }
         let mut unsent = earlier.as_mut().map(|kept| std::mem::take(&mut kept.held)).unwrap_or_default();
         while let Ok(share) = shares.try_recv() {
             unsent.push_back(share);
@@ -253,8 +259,8 @@ impl<'a> Session<'a> {
         let resumable = error.is_some_and(SessionError::leaves_the_session);
         let own = (self.worked || self.resumed).then(|| self.name.take().zip(self.extranonce.take())).flatten();
         let kept = match own {
-            Some((name, extranonce)) => Some(Kept::new(name, extranonce)),
-            None => earlier.take_if(|kept| !unanswered || kept.may_be_tried_again()),
+            Some((name, extranonce)) => Some(Kept::new(self.number, name, extranonce)),
+            None => earlier,
         };
         let mut kept = kept.filter(|_| resumable);
         for share in unsent {
@@ -418,7 +424,9 @@ impl<'a> Session<'a> {
             return Err(SessionError::Unauthorized { user: self.pool.credentials.user.clone(), reason });
         }
         self.authorized = true;
-        self.resumed = self.kept.is_some();
+        if let Some(kept) = &self.kept {
+            (self.number, self.resumed) = (kept.number, true);
+        }
         if let Some((extranonce1, extranonce2_size)) = self.extranonce.clone() {
             let (url, version_mask, resumed) = (self.url.to_string(), self.version_mask, self.resumed);
             self.say(Event::Connected { url, extranonce1, extranonce2_size, version_mask, resumed });
@@ -465,6 +473,7 @@ impl<'a> Session<'a> {
             ntime: notify.ntime,
             ntime_roll: NTIME_ROLL,
             target: Target::from(*difficulty),
+            session: self.number,
         };
         let (difficulty, clean) = (*difficulty, clean.unwrap_or(notify.clean_jobs));
         #[cfg(feature = "payout")]
@@ -480,10 +489,10 @@ impl<'a> Session<'a> {
     }
 
     async fn submit(&mut self, share: Share) -> Result<(), SessionError> {
-        if !self.worked && !self.resumed {
+        if share.origin.job.session != self.number {
             match &mut self.kept {
                 Some(kept) if kept.owns(&share) => kept.held.push_back(share),
-                // It was on its way when the session of its job ended. This one's pool does not know the job.
+                // The pool did not go on with the session of its job.
                 _ => self.say(Event::Lost(vec![share])),
             }
             return Ok(());

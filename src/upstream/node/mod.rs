@@ -10,7 +10,7 @@ use super::outbox::Outbox;
 use super::payout::Demand;
 use super::session::LEAVE;
 use super::url::{UrlError, host_and_port, shown};
-use super::{Event, VERSION_MASK};
+use super::{Event, VERSION_MASK, next_number};
 use crate::job::Share;
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Network, ScriptBuf};
@@ -25,6 +25,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
 use thiserror::Error;
@@ -163,6 +164,8 @@ pub(super) struct NodeSession<'a> {
     /// The block that the node is asked about, if any.
     submission: Option<Submission>,
     jobs: u64,
+    /// Jobs carry it.
+    pub(super) number: u64,
     pub(super) worked: bool,
 }
 
@@ -199,6 +202,7 @@ impl<'a> NodeSession<'a> {
             templates,
             submission,
             jobs,
+            number: next_number(),
             worked: false,
         })
     }
@@ -261,7 +265,8 @@ impl<'a> NodeSession<'a> {
         self.jobs += 1;
         let (id, Node { tag, .. }) = (self.jobs.to_string(), self.node);
         let template = Template::read(template, id, &self.pay_to, tag, self.extranonce1);
-        let template = template.map_err(|error| SessionError::Node(error.into()))?;
+        let mut template = template.map_err(|error| SessionError::Node(error.into()))?;
+        Arc::make_mut(&mut template.job).session = self.number;
         let job = template.job.clone();
         // A mistake here would give a block's reward away.
         let checked = self.demand.check(&job);
@@ -396,6 +401,7 @@ mod tests {
                 templates: VecDeque::new(),
                 submission: Some(Submission { share: share(1), sent: Instant::now(), answer: Box::pin(answer) }),
                 jobs: 0,
+                number: 0,
                 worked: true,
                 node: &node,
             };

@@ -112,6 +112,7 @@ impl Template {
             version_mask: VERSION_MASK,
             nbits,
             ntime: fields.curtime,
+            session: 0,
             ntime_roll: NTIME_ROLL,
             // Alone, only a block is worth anything; and one that is better than it has to be is as good.
             target: Target::from_compact(nbits)?.min(least_work()),

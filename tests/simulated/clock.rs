@@ -1,0 +1,40 @@
+//! Time that passes when the test says so, while sockets and threads go on as ever.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+/// What happened so far, counted by all who take part: when it stands still, everybody waits for the clock.
+pub(crate) type Activity = Arc<AtomicU64>;
+
+/// The runtime's clock, stopped.
+pub(crate) struct Clock {
+    activity: Activity,
+    /// As long as a blocking task runs, tokio does not turn the clock by itself when all its tasks wait.
+    _held: mpsc::Sender<()>,
+}
+
+impl Clock {
+    /// Stops the clock of a runtime of one thread.
+    pub(crate) fn stop(activity: &Activity) -> Clock {
+        tokio::time::pause();
+        let (held, until_dropped) = mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || until_dropped.recv());
+        Clock { activity: Arc::clone(activity), _held: held }
+    }
+
+    /// Lets so much time pass, and then everybody do what there is to do.
+    pub(crate) async fn pass(&self, step: Duration) {
+        tokio::time::advance(step).await;
+        let mut before = u64::MAX;
+        loop {
+            let now = self.activity.load(Ordering::Relaxed);
+            if now == before {
+                return;
+            }
+            before = now;
+            let real = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_micros(200)));
+            real.await.unwrap();
+        }
+    }
+}
