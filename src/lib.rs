@@ -17,8 +17,10 @@
 //! | [`job`] | a pool's job as an endless stream of work |
 //! | [`upstream`] | where jobs come from |
 //! | [`miner`] | joins an upstream to the engine |
+//! | [`config`] | the configuration file |
 
 pub mod backend;
+pub mod config;
 pub mod engine;
 pub mod job;
 pub mod miner;

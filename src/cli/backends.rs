@@ -1,20 +1,21 @@
 //! The arguments that choose backends, shared by all commands that search.
 
+use clap::builder::BoolishValueParser;
 use midstate::backend::{self, Backend, GpuOptions, Kind, OpenError, Selection};
-use std::time::Duration;
+use midstate::config::Dispatch;
 use thiserror::Error;
 
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct BackendArgs {
     /// What to search with: scalar, cpu or gpu; may be given several times [default: cpu]
-    #[arg(long = "backend", value_name = "NAME")]
+    #[arg(id = "backend", long, value_name = "NAME", value_delimiter = ',')]
     pub backends: Vec<Kind>,
     /// The CPU kernel: sha-ni, avx512, avx2, sse4.1, armv8-sha2, neon or portable [default: the fastest here, by a short measurement]
     #[arg(long, value_name = "NAME")]
     pub kernel: Option<String>,
     /// A GPU: its number in `midstate devices`, a part of its name, its PCI address, or all; may be given several times
     /// [default: every GPU that is hardware, or else one that is not]
-    #[arg(long = "adapter", value_name = "NAME")]
+    #[arg(id = "adapter", long, value_name = "NAME")]
     pub adapters: Vec<String>,
     #[command(flatten)]
     pub gpu: GpuArgs,
@@ -29,21 +30,22 @@ const GPU: &str = "GPU options (what is not given is measured when a GPU is firs
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct GpuArgs {
     /// Invocations in a workgroup
-    #[arg(help_heading = GPU, long = "gpu-workgroup", value_name = "N", value_parser = one_of(GpuOptions::WORKGROUPS))]
-    workgroup: Option<u32>,
+    #[arg(help_heading = GPU, id = "gpu_workgroup", long = "gpu-workgroup", value_name = "N", value_parser = one_of(GpuOptions::WORKGROUPS))]
+    pub workgroup: Option<u32>,
     /// Versions of a header that an invocation hashes
-    #[arg(help_heading = GPU, long = "gpu-versions", value_name = "N", value_parser = one_of(GpuOptions::VERSIONS))]
+    #[arg(help_heading = GPU, id = "gpu_versions", long = "gpu-versions", value_name = "N", value_parser = one_of(GpuOptions::VERSIONS))]
     pub versions: Option<u32>,
     /// Nonces that an invocation hashes
-    #[arg(help_heading = GPU, long = "gpu-nonces", value_name = "N", value_parser = one_of(GpuOptions::NONCES))]
-    nonces: Option<u32>,
+    #[arg(help_heading = GPU, id = "gpu_nonces", long = "gpu-nonces", value_name = "N", value_parser = one_of(GpuOptions::NONCES))]
+    pub nonces: Option<u32>,
     /// How long a dispatch takes, in milliseconds: longer costs less, shorter reacts sooner; for all GPUs, or for one. May be given
     /// several times [default: 20; 5 on software]
-    #[arg(help_heading = GPU, long = "gpu-dispatch", value_name = "[NAME=]MS", value_parser = parse_dispatch)]
-    dispatch: Vec<(Option<String>, Duration)>,
+    #[arg(help_heading = GPU, id = "gpu_dispatch", long = "gpu-dispatch", value_name = "[NAME=]MS", value_delimiter = ',')]
+    pub dispatch: Vec<Dispatch>,
     /// Measure anew, and on software too
-    #[arg(help_heading = GPU, long = "gpu-tune")]
-    tune: bool,
+    #[arg(help_heading = GPU, id = "gpu_tune", long = "gpu-tune", value_name = "YES", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", hide_possible_values = true, value_parser = BoolishValueParser::new())]
+    pub tune: Option<bool>,
 }
 
 /// Why a number is none of those that can be chosen.
@@ -54,20 +56,6 @@ pub(super) struct NotOneOf(&'static [u32]);
 /// Takes one of these numbers.
 pub(super) fn one_of(numbers: &'static [u32]) -> impl Fn(&str) -> Result<u32, NotOneOf> + Clone {
     move |text| text.parse().ok().filter(|number| numbers.contains(number)).ok_or(NotOneOf(numbers))
-}
-
-/// Why a dispatch cannot take that long.
-#[derive(Debug, Error)]
-#[error("expected 1 to 50 milliseconds, for all or as NAME=MS")]
-pub(super) struct NoDispatch;
-
-fn parse_dispatch(text: &str) -> Result<(Option<String>, Duration), NoDispatch> {
-    let (name, ms) = match text.rsplit_once('=') {
-        Some((name, ms)) => (Some(name.to_owned()), ms),
-        None => (None, text),
-    };
-    let ms = ms.parse().ok().filter(|ms| (1..=50).contains(ms)).ok_or(NoDispatch)?;
-    Ok((name, Duration::from_millis(ms)))
 }
 
 impl BackendArgs {
@@ -104,25 +92,10 @@ impl BackendArgs {
                 workgroup: self.gpu.workgroup,
                 versions: self.gpu.versions,
                 nonces: self.gpu.nonces,
-                dispatch: self.gpu.dispatch.clone(),
-                tune: self.gpu.tune,
+                dispatch: self.gpu.dispatch.iter().map(|of| (of.name.clone(), of.time)).collect(),
+                tune: self.gpu.tune.unwrap_or_default(),
             },
             threads: self.threads.map(usize::from),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dispatches_are_for_one_or_for_all() {
-        assert_eq!(parse_dispatch("20").unwrap(), (None, Duration::from_millis(20)));
-        let one = (Some("0000:01:00.0".to_owned()), Duration::from_millis(5));
-        assert_eq!(parse_dispatch("0000:01:00.0=5").unwrap(), one);
-        for wrong in ["", "0", "51", "x", "L4=", "L4=0"] {
-            assert!(parse_dispatch(wrong).is_err(), "{wrong}");
         }
     }
 }

@@ -2,16 +2,21 @@
 
 mod backends;
 mod bench;
+mod config;
 mod devices;
 #[cfg(feature = "local")]
 mod local;
 mod mine;
 mod power;
+mod reload;
 mod report;
+mod resolve;
 mod search;
+mod settings;
 mod share_log;
+mod words;
 
-use clap::{Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use midstate::backend::{OpenError, SearchError};
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -26,6 +31,7 @@ Examples:
   midstate local                      a node, a pool and this miner in one process: watch blocks being mined
   midstate bench                      hashrate of everything that this machine can search with
   midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice
+  midstate config init                a configuration file for `mine`, with all that can be set
   midstate devices                    what can search here, and what cannot and why
 
 Exit codes: 0 done, 1 failed while running, 2 arguments that make no sense."
@@ -40,6 +46,7 @@ enum Command {
     #[cfg(feature = "local")]
     Local(local::Args),
     Mine(Box<mine::Args>),
+    Config(config::Args),
     Search(search::Args),
     Bench(bench::Args),
     Devices(devices::Args),
@@ -56,6 +63,10 @@ enum CliError {
     Argument(#[from] search::ArgumentError),
     #[error(transparent)]
     Mine(#[from] mine::MineError),
+    #[error(transparent)]
+    Settings(#[from] resolve::SettingsError),
+    #[error(transparent)]
+    Config(#[from] config::ConfigCommandError),
     #[error(transparent)]
     Bench(#[from] bench::BenchError),
     #[cfg(feature = "local")]
@@ -75,7 +86,8 @@ impl CliError {
             CliError::Open(error) => {
                 matches!(error, UnknownBackend(_) | UnknownKernel(_) | NoKernels { .. } | NotBuilt)
             }
-            CliError::Argument(_) => true,
+            CliError::Argument(_) | CliError::Settings(_) => true,
+            CliError::Config(error) => !matches!(error, config::ConfigCommandError::Write { .. }),
             CliError::Mine(error) => error.is_usage(),
             _ => false,
         }
@@ -88,11 +100,26 @@ impl From<io::Error> for CliError {
     }
 }
 
+/// What was asked for; where it makes no sense, the program ends here and says why.
+fn parse() -> (Cli, ArgMatches) {
+    let command = Cli::command().mut_subcommand("mine", settings::with_environment);
+    let command = command.mut_subcommand("config", |config| config.mut_subcommand("check", settings::with_environment));
+    let matches = command.get_matches();
+    match Cli::from_arg_matches(&matches) {
+        Ok(cli) => (cli, matches),
+        Err(error) => error.exit(),
+    }
+}
+
 pub(crate) fn run() -> ExitCode {
-    let result = match Cli::parse().command {
+    let (cli, matches) = parse();
+    // clap gives a command and its matches together.
+    let of_command = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+    let result = match cli.command {
         #[cfg(feature = "local")]
         Command::Local(args) => local::run(&args),
-        Command::Mine(args) => mine::run(&args),
+        Command::Mine(args) => mine::run(&args, of_command),
+        Command::Config(args) => config::run(&args, of_command),
         Command::Search(args) => search::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Devices(args) => devices::run(&args),

@@ -2,8 +2,10 @@
 //!
 //! Every object has an `"event"`; fields may be added, never renamed or removed. `midstate mine --help` lists them.
 
+use super::words::Words;
 use hex::prelude::DisplayHex;
 use midstate::backend::Identity;
+use midstate::config::Secret;
 use midstate::engine;
 use midstate::job::Share;
 use midstate::miner::{self, Stats};
@@ -12,6 +14,7 @@ use midstate_stratum::Target;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write, stdout};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// The fields of `--json`, for `--help`.
@@ -24,7 +27,9 @@ With --json, one object a line; each has an \"event\":
   block      hash, height, previous_block
   hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device,
              hashes_per_second, hardware_errors, failures}]
-  warning    url, message
+  warning    url (null if not of a pool), message
+  configuration  file (null if none), changes and restart (lists of texts: what is different since it was read
+             before, and what of it only the next start brings about)
   error      message
   summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale,
              shares_lost, hardware_errors, hashes, seconds";
@@ -72,10 +77,14 @@ enum Line<'a> {
         hashes: u64,
         devices: Vec<DeviceLine>,
     },
-    #[cfg(feature = "payout")]
     Warning {
-        url: &'a str,
+        url: Option<&'a str>,
         message: String,
+    },
+    Configuration {
+        file: Option<&'a Path>,
+        changes: &'a [String],
+        restart: &'a [String],
     },
     Error {
         message: String,
@@ -112,6 +121,7 @@ pub(super) struct Reporter {
     started: Instant,
     last_hashrate: Instant,
     workers: Vec<Identity>,
+    words: Words,
     /// The height and the hash of the best block that was heard of.
     tip: Option<(Option<u32>, String)>,
 }
@@ -121,7 +131,17 @@ impl Reporter {
     pub(super) fn new(json: bool, workers: Vec<Identity>) -> Reporter {
         let now = Instant::now();
         let colour = !json && stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        Reporter { json, colour, started: now, last_hashrate: now, workers, tip: None }
+        Reporter { json, colour, started: now, last_hashrate: now, workers, words: Words::default(), tip: None }
+    }
+
+    /// Hides passwords in what others say.
+    pub(super) fn hiding(self, words: Words) -> Reporter {
+        Reporter { words, ..self }
+    }
+
+    /// Hides these too.
+    pub(super) fn hide_too(&self, passwords: &[Secret]) {
+        self.words.hide_too(passwords);
     }
 
     /// Says an event of the miner, if it is for saying.
@@ -176,6 +196,7 @@ impl Reporter {
             upstream::Event::Answered { share, verdict, round_trip } => {
                 let who = self.worker(share.worker);
                 let error = verdict.as_ref().err();
+                let reason = error.map(|error| self.words.of(&error.message));
                 let line = Line::Share {
                     accepted: error.is_none(),
                     job: &share.origin.job.id,
@@ -185,11 +206,15 @@ impl Reporter {
                     kernel: who.kernel,
                     round_trip_ms: round_trip.as_secs_f64() * 1000.0,
                     code: error.map(|error| error.code),
-                    reason: error.map(|error| error.message.as_str()),
+                    reason: reason.as_deref(),
                 };
                 let text = || match error {
                     None => format!("share accepted: difficulty {:.6}, {who}, {round_trip:.1?}", difficulty(share)),
-                    Some(error) => format!("share rejected: {error}; difficulty {:.6}, {who}", difficulty(share)),
+                    Some(error) => {
+                        let error = error.to_string();
+                        let error = self.words.of(&error);
+                        format!("share rejected: {error}; difficulty {:.6}, {who}", difficulty(share))
+                    }
                 };
                 self.say(&line, if error.is_none() { GREEN } else { RED }, text)
             }
@@ -202,18 +227,20 @@ impl Reporter {
                 minimum.get()
             )),
             #[cfg(feature = "payout")]
-            upstream::Event::Payout { url, warning } => {
-                let line = Line::Warning { url, message: warning.to_string() };
-                self.say(&line, BOLD, || format!("warning: {url}: {warning}"))
+            upstream::Event::Payout { url, warning } => self.warning(Some(url), &warning.to_string()),
+            upstream::Event::Message(message) => self.note(&format!("the pool says: {}", self.words.of(message))),
+            upstream::Event::Unreadable(error) => {
+                let error = error.to_string();
+                self.error(&format!("unreadable, passed over: {}", self.words.of(&error)))
             }
-            upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
-            upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
             upstream::Event::Disconnected { url, error, retry, goes_on } => {
                 // That error names it already.
                 let pool = match error {
                     SessionError::Connect { .. } => String::new(),
                     _ => format!("{url}: "),
                 };
+                let error = error.to_string();
+                let error = self.words.of(&error);
                 let meanwhile = if *goes_on { ", the search goes on" } else { "" };
                 self.error(&format!("{pool}{error}; next try in {:.1} s{meanwhile}", retry.as_secs_f64()))
             }
@@ -264,6 +291,29 @@ impl Reporter {
     /// Says what went wrong, and that the program goes on.
     pub(super) fn error(&mut self, message: &str) -> io::Result<()> {
         self.say(&Line::Error { message: message.to_owned() }, RED, || message.to_owned())
+    }
+
+    /// Says what had better not be so, of a pool or of all.
+    pub(super) fn warning(&self, url: Option<&str>, message: &str) -> io::Result<()> {
+        let line = Line::Warning { url, message: message.to_owned() };
+        let of = url.map_or_else(String::new, |url| format!("{url}: "));
+        self.say(&line, BOLD, || format!("warning: {of}{message}"))
+    }
+
+    /// Says which configuration file was read, and what is different since it was read before.
+    pub(super) fn configuration(&self, file: Option<&Path>, again: Option<(&[String], &[String])>) -> io::Result<()> {
+        let (changes, restart) = again.unwrap_or_default();
+        self.say(&Line::Configuration { file, changes, restart }, "", || {
+            let name = file.map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
+            let changes = changes.iter().map(|change| format!("\n          {change}"));
+            let restart = restart.iter().map(|change| format!("\n          at the next start: {change}"));
+            let different: String = changes.chain(restart).collect();
+            match again {
+                None => format!("configuration: {name}"),
+                Some(_) if different.is_empty() => format!("configuration read again: {name}; nothing changed"),
+                Some(_) => format!("configuration read again: {name}{different}"),
+            }
+        })
     }
 
     /// Says something that only people care about.

@@ -1,6 +1,7 @@
 //! `--share-log`: a line of JSON for each share, once its fate is known, with all that judged it.
 
 use super::report::difficulty;
+use super::words::Words;
 use hex::prelude::DisplayHex;
 use midstate::backend::Identity;
 use midstate::job::Share;
@@ -23,6 +24,7 @@ rejected).";
 pub(super) struct ShareLog {
     file: File,
     workers: Vec<Identity>,
+    words: Words,
     /// The pool that was joined last.
     pool: String,
 }
@@ -60,10 +62,10 @@ struct Line<'a> {
 }
 
 impl ShareLog {
-    /// Shares are found by `workers`, by index.
-    pub(super) fn open(path: &Path, workers: Vec<Identity>) -> io::Result<ShareLog> {
+    /// Shares are found by `workers`, by index; `words` hides passwords in what the pool says.
+    pub(super) fn open(path: &Path, workers: Vec<Identity>, words: Words) -> io::Result<ShareLog> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(ShareLog { file, workers, pool: String::new() })
+        Ok(ShareLog { file, workers, words, pool: String::new() })
     }
 
     /// Notes the shares whose fate an event tells.
@@ -99,6 +101,7 @@ impl ShareLog {
     ) -> io::Result<()> {
         let job = &share.origin.job;
         let worker = self.workers.get(share.worker);
+        let reason = error.map(|(_, reason)| self.words.of(reason));
         let line = Line {
             time: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64(),
             fate,
@@ -118,7 +121,7 @@ impl ShareLog {
             device: worker.map(|worker| worker.device.as_str()),
             round_trip_ms: round_trip.map(|time| time.as_secs_f64() * 1000.0),
             code: error.map(|(code, _)| code),
-            reason: error.map(|(_, reason)| reason),
+            reason: reason.as_deref(),
         };
         let mut text = serde_json::to_vec(&line)?;
         text.push(b'\n');

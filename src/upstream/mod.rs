@@ -257,7 +257,6 @@ impl Handle {
 
     /// Goes on with other sources. What is known of those that stay is kept, their order is the new one, and a session with one of
     /// them goes on; it is left as soon as one that now comes before it is well. With none, no session stands until there are some.
-    /// Quotas count where some of the first sources had one.
     pub fn set_sources(&self, sources: Vec<Source>) {
         self.sources.send_replace(sources);
     }

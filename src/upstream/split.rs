@@ -5,7 +5,7 @@
 //! stand ready, in order, as [`failover`] has it.
 
 use super::failover::{self, changed};
-use super::{EVENTS, Event, Handle, SessionError, Source};
+use super::{EVENTS, Event, Handle, Source};
 use crate::job::{Job, Share};
 use midstate_stratum::Difficulty;
 use std::collections::VecDeque;
@@ -26,9 +26,6 @@ const SESSIONS: usize = 8;
 /// Starts a task that takes jobs from these sources, and says what happens: from the first that can be joined, or where some of them
 /// have a quota, from those in turns. It waits while its events are not taken.
 pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
-    if sources.iter().all(|source| source.quota().is_none()) {
-        return failover::spawn(sources);
-    }
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
     let (sources, wanted) = watch::channel(sources);
@@ -59,8 +56,9 @@ struct Split {
 struct Lane {
     sources: Vec<Source>,
     quota: Option<NonZeroU32>,
-    /// `None` once it is not wanted any more.
+    /// `None` once it is not wanted any more, and its session has ended.
     handle: Option<Handle>,
+    wanted: bool,
     said: Receiver<Event>,
     job: Option<(Arc<Job>, Difficulty)>,
     /// Whether its session has ended, even if that may be resumed and the job is still good.
@@ -78,6 +76,7 @@ impl Lane {
             sources,
             quota,
             handle: Some(handle),
+            wanted: true,
             said,
             job: None,
             away: false,
@@ -89,7 +88,7 @@ impl Lane {
     /// Whether it is of the same source, or also of those without a quota.
     fn is_of(&self, sources: &[Source], quota: Option<NonZeroU32>) -> bool {
         let same = |(one, other): (&Source, &Source)| one.is_same(other);
-        self.handle.is_some()
+        self.wanted
             && self.quota.is_some() == quota.is_some()
             && (quota.is_none() || self.sources.iter().zip(sources).all(same))
     }
@@ -149,7 +148,7 @@ impl Split {
     async fn on_event(&mut self, place: usize, event: Event) {
         match event {
             // It may have been on its way when its source was still wanted.
-            Event::Job { .. } if self.lanes[place].handle.is_none() => {}
+            Event::Job { .. } if !self.lanes[place].wanted => {}
             Event::Job { job, difficulty, clean } => {
                 let lane = &mut self.lanes[place];
                 if lane.job.is_none() || lane.away {
@@ -167,6 +166,7 @@ impl Split {
                 let lane = &mut self.lanes[place];
                 lane.away = true;
                 lane.job = lane.job.take().filter(|_| goes_on);
+                lane.handle = lane.handle.take().filter(|_| lane.wanted);
                 let next = self.next_lane();
                 self.say(Event::Disconnected { url, error, retry, goes_on: next.is_some() }).await;
                 if self.on == Some(place) {
@@ -208,7 +208,7 @@ impl Split {
         }
     }
 
-    /// Makes the lanes those that are wanted. Those that stay keep their sessions; the others send nothing any more, and end.
+    /// Makes the lanes those that are wanted. Those that stay keep their sessions; the others wait for answers that are due, and end.
     async fn take_over(&mut self) {
         let wanted = self.wanted.borrow_and_update().clone();
         let (with_quota, rest): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|source| source.quota().is_some());
@@ -231,11 +231,11 @@ impl Split {
         }
         for place in (0..kept.len()).filter(|place| !kept[*place]) {
             let lane = &mut self.lanes[place];
-            (lane.handle, lane.job) = (None, None);
-            if self.on == Some(place) {
-                let url = lane.sources[0].url();
-                let (error, retry, goes_on) = (SessionError::Removed, Duration::ZERO, self.next_lane().is_some());
-                self.say(Event::Disconnected { url, error, retry, goes_on }).await;
+            lane.wanted = false;
+            match &lane.handle {
+                // That its session ended it says itself, and that is the end of it.
+                Some(handle) if lane.job.take().is_some() => handle.set_sources(Vec::new()),
+                _ => lane.handle = None,
             }
         }
         self.turn().await;

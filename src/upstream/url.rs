@@ -71,23 +71,30 @@ impl FromStr for PoolUrl {
         let (tls, rest) = match url.split_once("://") {
             Some(("stratum+tcp", rest)) => (false, rest),
             Some(("stratum+ssl" | "stratum+tls", rest)) => (true, rest),
-            _ => return Err(UrlError::Scheme(url.to_owned())),
+            _ => return Err(UrlError::Scheme(shown(url))),
         };
         host_and_port(url, rest).map(|(host, port)| PoolUrl { tls, host, port })
     }
 }
 
+/// A URL that is refused, without what stands before an `@`: people write passwords there.
+pub(super) fn shown(url: &str) -> String {
+    let Some((before, host)) = url.rsplit_once('@') else { return url.to_owned() };
+    let scheme = before.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
+    format!("{scheme}…@{host}")
+}
+
 /// What follows a URL's scheme: a host, without brackets, and a port.
 pub(super) fn host_and_port(url: &str, rest: &str) -> Result<(String, u16), UrlError> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(url.to_owned()))?;
+    let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(shown(url)))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if host.is_empty() || host.contains(['/', '@', '[', ']', ' ']) {
-        return Err(UrlError::Host(url.to_owned()));
+        return Err(UrlError::Host(shown(url)));
     }
     match port.parse() {
         Ok(port) if port != 0 => Ok((host.to_owned(), port)),
-        _ => Err(UrlError::Port(url.to_owned())),
+        _ => Err(UrlError::Port(shown(url))),
     }
 }
 
@@ -124,6 +131,12 @@ mod tests {
         assert!(matches!(error("pool:80"), UrlError::Scheme(_)));
         assert!(matches!(error("stratum+tcp://:80"), UrlError::Host(_)));
         assert!(matches!(error("stratum+tcp://a/b:80"), UrlError::Host(_)));
+        for url in
+            ["stratum+tcp://me:horse@pool:80", "stratum+tcp://me:horse@pool", "tcp://me:horse@pool:80", "me:horse@pool"]
+        {
+            let said = error(url).to_string();
+            assert!(said.contains("…@pool") && !said.contains("horse"), "{said}");
+        }
         for url in ["stratum+tcp://pool", "stratum+tcp://pool:", "stratum+ssl://pool:0", "stratum+tcp://pool:99999"] {
             assert!(matches!(error(url), UrlError::Port(_)), "{url}");
         }

@@ -21,6 +21,15 @@ pub(crate) fn url(port: u16) -> String {
     format!("stratum+tcp://127.0.0.1:{port}")
 }
 
+/// Waits until something holds.
+pub(crate) fn wait(holds: impl Fn() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "it never holds");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// What a session goes over.
 pub(crate) trait Stream: Read + Write + Send {}
 

@@ -26,15 +26,14 @@ impl Clock {
     /// Lets so much time pass, and then everybody do what there is to do.
     pub(crate) async fn pass(&self, step: Duration) {
         tokio::time::advance(step).await;
-        let mut before = u64::MAX;
-        loop {
-            let now = self.activity.load(Ordering::Relaxed);
-            if now == before {
-                return;
-            }
-            before = now;
-            let real = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_micros(200)));
+        // A busy machine may take its time to carry a packet, or to wake the engine.
+        let (mut before, mut quiet) = (self.activity.load(Ordering::Relaxed), 0);
+        while quiet < 3 {
+            let real = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_micros(150)));
             real.await.unwrap();
+            let now = self.activity.load(Ordering::Relaxed);
+            quiet = if now == before { quiet + 1 } else { 0 };
+            before = now;
         }
     }
 }

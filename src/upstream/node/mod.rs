@@ -9,7 +9,7 @@ use super::error::SessionError;
 use super::outbox::Outbox;
 use super::payout::Demand;
 use super::session::LEAVE;
-use super::url::{UrlError, host_and_port};
+use super::url::{UrlError, host_and_port, shown};
 use super::{Event, VERSION_MASK, next_number};
 use crate::job::Share;
 use bitcoin::address::NetworkUnchecked;
@@ -91,7 +91,7 @@ impl FromStr for NodeUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<NodeUrl, UrlError> {
-        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(url.to_owned()))?;
+        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(shown(url)))?;
         host_and_port(url, rest).map(|(host, port)| NodeUrl { host, port })
     }
 }

@@ -165,6 +165,14 @@ impl FromStr for Payout {
     }
 }
 
+impl fmt::Display for Payout {
+    /// As it is read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address.assume_checked_ref())?;
+        self.least.map_or(Ok(()), |least| write!(f, ":{}%", f64::from(least.millionths) / 1e6))
+    }
+}
+
 /// 100 %, in millionths of a percent.
 const WHOLE: u32 = 100_000_000;
 
