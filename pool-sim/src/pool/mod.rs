@@ -7,8 +7,10 @@ mod book;
 mod extranonces;
 mod job;
 mod session;
+mod vardiff;
 
 pub use job::PoolJob;
+pub use vardiff::{Pace, Vardiff};
 
 use crate::node::{Node, Tip};
 use bitcoin::{BlockHash, ScriptBuf};
