@@ -15,7 +15,7 @@ fn easy() -> Setup {
 }
 
 fn hard() -> Setup {
-    super::miner::setup(|config| config.start_difficulty = Difficulty::new(HARD).unwrap())
+    super::miner::setup(|config| config.ports[0].start = Difficulty::new(HARD).unwrap())
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn every_refusal_has_its_code() {
         named(&mut miner, &share, "ntime");
     }
     let rolled = share(&job, &miner.extranonce1, 0, 0x2000, false);
-    named(&mut miner, &rolled, "version_bits");
+    named(&mut miner, &rolled, "version bits");
     let long = json!({"id": 3, "method": "mining.authorize", "params": ["u".repeat(300), ""]}).to_string();
     assert!(miner.call(&long)["error"][1].as_str().unwrap().contains("user"));
 }

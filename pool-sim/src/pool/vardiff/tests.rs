@@ -5,7 +5,7 @@ use super::*;
 /// How long a new difficulty takes to reach the miner.
 const LATENCY: f64 = 0.1;
 
-/// SplitMix64: chance that is the same at each run.
+/// `SplitMix64`: chance that is the same at each run.
 struct Chance(u64);
 
 impl Chance {
@@ -170,10 +170,10 @@ fn a_higher_lower_limit_takes_hold_at_once() {
     let mut vardiff = Vardiff::new(pace(20.0), Difficulty::ONE, Duration::ZERO);
     assert!(!vardiff.set_min(Some(Difficulty::new(0.5).unwrap()), Duration::from_secs(1)));
     assert!(vardiff.set_min(Some(Difficulty::new(64.0).unwrap()), Duration::from_secs(1)));
-    assert_eq!(vardiff.difficulty().get(), 64.0);
+    assert_eq!(vardiff.difficulty(), Difficulty::new(64.0).unwrap());
     // Nothing comes for an hour: no easier than that.
     for second in 2..3600 {
         vardiff.review(Duration::from_secs(second));
     }
-    assert_eq!(vardiff.difficulty().get(), 64.0);
+    assert_eq!(vardiff.difficulty(), Difficulty::new(64.0).unwrap());
 }
