@@ -5,8 +5,8 @@
 //!
 //! No session is given to two living connections: their miners would search the same headers. A connection that is still open
 //! but said nothing for long counts as dead, and loses its session: who knows the id is most likely the same miner, whose
-//! network failed without a word, and who noticed only by the silence. A miner that is well but that slow joins again, and is
-//! told no lie meanwhile.
+//! network failed without a word, and who noticed only by the silence. If it lived nevertheless, its connection ends, and it
+//! joins anew as after any other.
 
 use super::{EXTRANONCE1_SIZE, PoolConfig};
 use bitcoin::BlockHash;
