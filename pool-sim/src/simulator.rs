@@ -2,7 +2,7 @@
 
 use crate::chain::{BlockError, Params};
 use crate::node::{Auth, Node, RpcServer, serve};
-use crate::pool::{Pool, PoolConfig, PoolEvent};
+use crate::pool::{Pool, PoolConfig, PoolError, PoolEvent};
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -24,16 +24,17 @@ pub enum StartError {
     /// The node refused its own block.
     #[error("cannot premine: {0}")]
     Premine(BlockError),
-    /// The port is taken, most likely.
-    #[error("cannot listen on {address} for {whom}: {source}")]
+    /// The port for JSON-RPC is taken, most likely.
+    #[error("cannot listen on {address} for JSON-RPC: {source}")]
     Listen {
         /// Where.
         address: SocketAddr,
-        /// JSON-RPC or miners.
-        whom: &'static str,
         /// What the system says.
         source: io::Error,
     },
+    /// The pool does not start.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
 }
 
 /// A node, its JSON-RPC and a pool on it, all running. Dropped, the pool stops and JSON-RPC goes on;
@@ -52,13 +53,14 @@ pub async fn start(
 ) -> Result<Simulator, StartError> {
     let node = Node::new(Params::regtest());
     node.premine(config.premine, &config.pool.pay_to).map_err(StartError::Premine)?;
-    let listen = |address, whom| move |source| StartError::Listen { address, whom, source };
     let rpc = match config.rpc {
-        Some((address, auth)) => Some(serve(node.clone(), address, auth).await.map_err(listen(address, "JSON-RPC"))?),
+        Some((address, auth)) => {
+            let failed = |source| StartError::Listen { address, source };
+            Some(serve(node.clone(), address, auth).await.map_err(failed)?)
+        }
         None => None,
     };
-    let address = config.pool.listen;
-    let pool = Pool::start(node.clone(), config.pool, on_event).await.map_err(listen(address, "miners"))?;
+    let pool = Pool::start(node.clone(), config.pool, on_event).await?;
     Ok(Simulator { node, rpc, pool })
 }
 
@@ -68,9 +70,14 @@ impl Simulator {
         &self.node
     }
 
-    /// Where miners connect.
+    /// Where miners connect: the pool's first port.
     pub fn pool_address(&self) -> SocketAddr {
         self.pool.address()
+    }
+
+    /// Where miners connect: all of the pool's ports, in order.
+    pub fn pool_addresses(&self) -> &[SocketAddr] {
+        self.pool.addresses()
     }
 
     /// Where JSON-RPC is served.

@@ -52,6 +52,18 @@ impl Running {
         (head.lines().next().unwrap().to_owned(), body.to_owned())
     }
 
+    /// Its next event of that name.
+    fn event(&mut self, name: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "no {name} came");
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["event"] == name {
+                return event;
+            }
+        }
+    }
+
     /// Its exit code, and the last line that it prints.
     fn end(mut self) -> (Option<i32>, Value) {
         let mut rest = String::new();
@@ -146,6 +158,13 @@ fn arguments_that_make_no_sense_are_named() {
         (&["--start-difficulty", "NaN"], "--start-difficulty"),
         (&["--premine", "-1"], "-1"),
         (&["--listen", "here"], "--listen"),
+        (&["--listen", "127.0.0.1:1,speed=9"], "speed=9"),
+        (&["--listen", "127.0.0.1:1,fixed=0"], "fixed"),
+        (&["--listen", "127.0.0.1:1,min=9", "--max-difficulty", "2"], "min"),
+        (&["--vardiff", "0"], "--vardiff"),
+        (&["--retarget-interval", "0"], "--retarget-interval"),
+        (&["--stale-grace", "never"], "--stale-grace"),
+        (&["--resume-within", "soon"], "--resume-within"),
         (&["--rpc-user", "alice"], "--rpc-password"),
         (&["--rpc-password", "s3cret"], "--rpc-user"),
         (&["--rpc-user", "a:b", "--rpc-password", "s3cret"], "--rpc-user"),
@@ -160,4 +179,34 @@ fn arguments_that_make_no_sense_are_named() {
         finished(command(directory.path()).args(["--rpc-user", "alice", "--rpc-password-file"]).arg(&missing));
     assert_eq!(code, Some(1));
     assert!(stderr.contains("missing"), "{stderr}");
+}
+
+#[test]
+fn several_ports_differ_and_a_share_is_told_in_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(directory.path());
+    command.args(["--vardiff", "20", "--listen", "127.0.0.1:0,fixed=7"]);
+    let mut running = start(command);
+    let ports = running.ready["ports"].as_array().unwrap().clone();
+    assert_eq!((ports.len(), &ports[0]), (2, &running.ready["listen"]));
+    for (port, difficulty) in ports.iter().zip(["7", "0.01"]) {
+        let mut miner = TcpStream::connect(port.as_str().unwrap()).unwrap();
+        let lines = [
+            r#"{"id":1,"method":"mining.subscribe","params":["hand"]}"#,
+            r#"{"id":2,"method":"mining.authorize","params":["alice.rig","x"]}"#,
+            r#"{"id":3,"method":"mining.submit","params":["alice.rig","zz","00","00000000","00000000"]}"#,
+        ];
+        writeln!(miner, "{}", lines.join("\n")).unwrap();
+        let told = BufReader::new(miner)
+            .lines()
+            .map(Result::unwrap)
+            .find(|line| line.contains("\"method\":\"mining.set_difficulty\""));
+        assert!(told.as_ref().unwrap().contains(&format!("[{difficulty}]")), "{told:?}");
+        let share = running.event("share");
+        assert_eq!(
+            (&share["worker"], &share["refusal"], &share["code"]),
+            (&"rig".into(), &"unknown-job".into(), &21.into())
+        );
+        assert_eq!((&share["accepted"], &share["hash"]), (&false.into(), &Value::Null));
+    }
 }

@@ -3,10 +3,9 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use midstate_stratum::Difficulty;
-use midstate_stratum::message::RpcError;
 use pool_sim::chain::Params;
 use pool_sim::node::Node;
-use pool_sim::pool::{Pool, PoolConfig, PoolEvent};
+use pool_sim::pool::{Pool, PoolConfig, PoolEvent, Refusal};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Runtime;
@@ -20,7 +19,7 @@ pub(crate) struct Regtest {
     runtime: Runtime,
 }
 
-type Verdicts = Arc<Mutex<Vec<Result<(), RpcError>>>>;
+type Verdicts = Arc<Mutex<Vec<Result<(), Refusal>>>>;
 
 impl Regtest {
     /// A pool on a new chain, for shares of this difficulty: blocks, unless it is below regtest's 4.7e-10.
@@ -29,15 +28,15 @@ impl Regtest {
         let pay_to = pool_sim::anyone_can_spend().script_pubkey();
         node.premine(16, &pay_to).unwrap();
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        let config = PoolConfig::new(listen, Difficulty::new(difficulty).unwrap(), pay_to);
-        let config = PoolConfig { password: password.map(str::to_owned), ..config };
+        let mut config = PoolConfig::new(listen, Difficulty::new(difficulty).unwrap(), pay_to);
+        config.ports[0].password = password.map(str::to_owned);
         Regtest::open(node, config, Verdicts::default())
     }
 
     /// Hangs up on everybody, and opens anew: the same port, chain and extranonces, but no memory of any share.
     pub(crate) fn restart(self) -> Regtest {
-        let Regtest { pool, node, config, verdicts, runtime } = self;
-        let config = PoolConfig { listen: pool.address(), ..config };
+        let Regtest { pool, node, mut config, verdicts, runtime } = self;
+        config.ports[0].listen = pool.address();
         drop((pool, runtime));
         Regtest::open(node, config, verdicts)
     }
@@ -46,8 +45,8 @@ impl Regtest {
         let runtime = Runtime::new().unwrap();
         let noted = Arc::clone(&verdicts);
         let note = move |event| {
-            if let PoolEvent::Share { verdict, .. } = event {
-                noted.lock().unwrap().push(verdict);
+            if let PoolEvent::Share(record) = event {
+                noted.lock().unwrap().push(record.verdict);
             }
         };
         let pool = runtime.block_on(Pool::start(node.clone(), config.clone(), note)).unwrap();

@@ -1,13 +1,12 @@
-//! The jobs that may still be answered: to whom they were sent, and what was submitted for them.
+//! The jobs that may still be answered, and on which terms they were sent to whom.
 
 use super::{EXTRANONCE1_SIZE, PoolConfig, PoolJob};
 use crate::node::Template;
-use bitcoin::BlockHash;
 use midstate_stratum::Difficulty;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// How many jobs are remembered. With a job every 30 s and at each tip, stale shares are known as such for minutes.
+/// How many jobs for all are remembered. With a job every 30 s and at each tip, stale shares are known as such for minutes.
 const REMEMBERED: usize = 64;
 
 #[derive(Debug, Default)]
@@ -18,59 +17,122 @@ pub(super) struct Book {
 #[derive(Debug, Default)]
 struct Pages {
     jobs: HashMap<String, Page>,
-    /// Ids, oldest first.
-    order: VecDeque<String>,
-    made: u64,
+    /// Ids of the jobs that were made for all, oldest first, each with those that were made of it for one session.
+    order: VecDeque<Vec<String>>,
+    /// How many of those were forgotten.
+    forgotten: usize,
+    made: u32,
 }
 
 #[derive(Debug)]
 struct Page {
     job: Arc<PoolJob>,
-    /// The difficulty that the job was sent with, by extranonce1: its shares are judged by that, whatever came later and
-    /// whatever connection they come through.
-    sent: HashMap<[u8; EXTRANONCE1_SIZE], Difficulty>,
-    /// Headers submitted for this job, from whatever session: extranonce1 is part of them.
-    submitted: HashSet<BlockHash>,
+    /// Where it stands in the order, counted from the first job of all.
+    place: usize,
+    /// By extranonce1, so that they hold for a session that is resumed too.
+    sent: HashMap<[u8; EXTRANONCE1_SIZE], Terms>,
+}
+
+/// What a job's shares are judged by, whatever changed later.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Terms {
+    pub(super) difficulty: Difficulty,
+    /// The version bits that could be rolled when it was sent.
+    pub(super) mask: u32,
 }
 
 impl Book {
-    /// Makes a job of a template, and forgets the oldest.
-    pub(super) fn add(&self, template: &Template, config: &PoolConfig, clean: bool) -> Arc<PoolJob> {
+    /// Makes a job of a template, for all. With it come the ids of jobs that are forgotten now.
+    pub(super) fn add(&self, template: &Template, config: &PoolConfig, clean: bool) -> (Arc<PoolJob>, Vec<String>) {
         let mut pages = self.lock();
-        pages.made += 1;
-        let id = format!("{:x}", pages.made);
-        let job = Arc::new(PoolJob::new(id.clone(), template, config, clean));
-        pages.jobs.insert(id.clone(), Page { job: Arc::clone(&job), sent: HashMap::new(), submitted: HashSet::new() });
-        pages.order.push_back(id);
+        pages.made = pages.made.wrapping_add(1);
+        let job = PoolJob::new(pages.made, template, config, clean);
+        pages.order.push_back(Vec::new());
+        let place = pages.forgotten + pages.order.len() - 1;
+        let job = pages.write(job, place);
+        let mut old = Vec::new();
         if pages.order.len() > REMEMBERED
-            && let Some(oldest) = pages.order.pop_front()
+            && let Some(ids) = pages.order.pop_front()
         {
-            pages.jobs.remove(&oldest);
+            pages.forgotten += 1;
+            for id in &ids {
+                pages.jobs.remove(id);
+            }
+            old = ids;
         }
-        job
+        (job, old)
+    }
+
+    /// Makes a job of one that was made for all, for one session that needs another. It is forgotten with that one.
+    pub(super) fn again(&self, job: &PoolJob) -> Arc<PoolJob> {
+        let mut pages = self.lock();
+        pages.made = pages.made.wrapping_add(1);
+        let again = job.again(pages.made);
+        // Were it forgotten, the newest would do.
+        let newest = pages.forgotten + pages.order.len() - 1;
+        let place = pages.jobs.get(&job.id).map_or(newest, |page| page.place);
+        pages.write(again, place)
     }
 
     /// Notes that a job goes to whoever has this extranonce1.
-    pub(super) fn send(&self, job: &str, extranonce1: [u8; EXTRANONCE1_SIZE], difficulty: Difficulty) {
+    pub(super) fn send(&self, job: &str, extranonce1: [u8; EXTRANONCE1_SIZE], terms: Terms) {
         if let Some(page) = self.lock().jobs.get_mut(job) {
-            page.sent.insert(extranonce1, difficulty);
+            page.sent.insert(extranonce1, terms);
         }
     }
 
-    /// The job of that id and its difficulty, if it is remembered and went to this extranonce1.
-    pub(super) fn job(&self, id: &str, extranonce1: [u8; EXTRANONCE1_SIZE]) -> Option<(Arc<PoolJob>, Difficulty)> {
+    /// The job of that id and its terms, if it is remembered and went to this extranonce1.
+    pub(super) fn job(&self, id: &str, extranonce1: [u8; EXTRANONCE1_SIZE]) -> Option<(Arc<PoolJob>, Terms)> {
         let pages = self.lock();
         let page = pages.jobs.get(id)?;
         Some((Arc::clone(&page.job), *page.sent.get(&extranonce1)?))
     }
 
-    /// Notes that a header was submitted; false where it was before.
-    pub(super) fn is_new(&self, job: &str, header: BlockHash) -> bool {
-        self.lock().jobs.get_mut(job).is_some_and(|page| page.submitted.insert(header))
-    }
-
     fn lock(&self) -> MutexGuard<'_, Pages> {
         // A panic cannot leave a page half-written.
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pages {
+    fn write(&mut self, job: PoolJob, place: usize) -> Arc<PoolJob> {
+        let job = Arc::new(job);
+        let at = place - self.forgotten;
+        self.order[at].push(job.id.clone());
+        self.jobs.insert(job.id.clone(), Page { job: Arc::clone(&job), place, sent: HashMap::new() });
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Params;
+    use crate::node::Node;
+
+    #[test]
+    fn jobs_are_forgotten_with_those_that_were_made_of_them() {
+        let template = Node::new(Params::regtest()).template();
+        let pay_to = crate::anyone_can_spend().script_pubkey();
+        let config = PoolConfig::new("127.0.0.1:0".parse().unwrap(), Difficulty::ONE, pay_to);
+        let book = Book::default();
+        let terms = Terms { difficulty: Difficulty::ONE, mask: 0 };
+        let (first, _) = book.add(&template, &config, true);
+        let again = book.again(&first);
+        book.send(&again.id, [0; 4], terms);
+        assert_eq!((again.height, again.clean), (first.height, false));
+        let [first_notify, notify] = [&first, &again].map(|job| job.notify());
+        assert_ne!(notify.coinbase2, first_notify.coinbase2);
+        assert_eq!(notify.coinbase2.len(), first_notify.coinbase2.len());
+        for _ in 1..REMEMBERED {
+            assert_eq!(book.add(&template, &config, false).1, [""; 0]);
+        }
+        assert_eq!(book.job(&again.id, [0; 4]).unwrap().1, terms);
+        assert!(book.job(&again.id, [1; 4]).is_none() && book.job(&first.id, [0; 4]).is_none());
+        let (newest, old) = book.add(&template, &config, false);
+        assert_eq!(old, [first.id.clone(), again.id.clone()]);
+        assert!(book.job(&again.id, [0; 4]).is_none());
+        assert_ne!(book.again(&newest).id, newest.id);
+        assert_ne!(book.again(&first).id, first.id);
     }
 }

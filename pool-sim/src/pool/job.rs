@@ -8,7 +8,7 @@ use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, CompactTarget, Transaction, TxMerkleNode, Witness};
 use midstate_stratum::message::{Notify, Submit};
 
-/// What the coinbase says beside the height.
+/// What the coinbase says beside the height; a number follows that no other job has.
 const TAG: &[u8] = b"/pool-sim/";
 
 /// A job: what a miner needs, and what makes a block of its share.
@@ -34,9 +34,12 @@ pub struct PoolJob {
 pub(super) struct Unbuildable;
 
 impl PoolJob {
-    pub(super) fn new(id: String, template: &Template, config: &PoolConfig, clean: bool) -> PoolJob {
+    /// The pool's job of that number.
+    pub(super) fn new(number: u32, template: &Template, config: &PoolConfig, clean: bool) -> PoolJob {
         let placeholder = [0; EXTRANONCE1_SIZE + EXTRANONCE2_SIZE];
-        let extra = [&[placeholder.len() as u8][..], &placeholder, &[TAG.len() as u8], TAG].concat();
+        let number_bytes = number.to_be_bytes();
+        let tag_size = TAG.len() + number_bytes.len();
+        let extra = [&[placeholder.len() as u8][..], &placeholder, &[tag_size as u8], TAG, &number_bytes].concat();
         let mut coinbase = template.coinbase(&extra, &config.pay_to);
         // On the wire it has no witness: miners hash it for its txid.
         coinbase.input[0].witness = Witness::new();
@@ -46,7 +49,7 @@ impl PoolJob {
         let start = 4 + 1 + 36 + 1 + height_size + 1;
         let halves = [bytes[..start].to_vec(), bytes[start + placeholder.len()..].to_vec()];
         PoolJob {
-            id,
+            id: format!("{number:x}"),
             height: template.height,
             previous_block_hash: template.previous_block_hash,
             clean,
@@ -55,6 +58,15 @@ impl PoolJob {
             bits: template.bits,
             time: template.current_time,
         }
+    }
+
+    /// The same job under another number: a miner that begins with the same extranonce2 again finds other shares.
+    pub(super) fn again(&self, number: u32) -> PoolJob {
+        let mut again = PoolJob { id: format!("{number:x}"), clean: false, ..self.clone() };
+        // The second half begins with the push of the tag and the number.
+        let at = 1 + TAG.len();
+        again.coinbase[1][at..at + 4].copy_from_slice(&number.to_be_bytes());
+        again
     }
 
     pub(super) fn notify(&self) -> Notify {

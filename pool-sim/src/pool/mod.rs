@@ -1,25 +1,44 @@
 //! The pool: a Stratum V1 server on the node's templates.
 //!
 //! One task watches the node and makes jobs; one task for each connection speaks to its miner. They share the book of
-//! jobs, which also knows what was submitted, so that a share is paid once whatever connection it comes through.
+//! jobs, which knows on which terms each was sent, and what was submitted, so that a share is paid once whatever connection it
+//! comes through.
+//!
+//! A share's way: its session hands it to `judge`, which makes a [`ShareRecord`] of it; that is said as an event, in full, before
+//! the miner is answered.
 
 mod book;
-mod extranonces;
+mod config;
+mod difficulty;
+mod event;
 mod job;
+mod judge;
+mod record;
+mod refusal;
+mod seen;
 mod session;
+mod sessions;
+mod tips;
+mod vardiff;
 
+pub use config::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
+pub use event::PoolEvent;
 pub use job::PoolJob;
+pub use record::{Judged, ShareRecord};
+pub use refusal::Refusal;
+pub use vardiff::{Pace, Vardiff};
 
 use crate::node::{Node, Tip};
-use bitcoin::{BlockHash, ScriptBuf};
 use book::Book;
-use extranonces::Extranonces;
-use midstate_stratum::Difficulty;
-use midstate_stratum::message::RpcError;
+use seen::{Memory, Seen};
+use sessions::Sessions;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tips::Tips;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,103 +48,21 @@ pub const EXTRANONCE1_SIZE: usize = 4;
 /// Enough that no miner runs out within a job.
 pub const EXTRANONCE2_SIZE: usize = 8;
 
-/// How the pool is set up.
-#[derive(Clone, Debug)]
-pub struct PoolConfig {
-    /// Where it listens; port 0 takes any that is free.
-    pub listen: SocketAddr,
-    /// What a session begins with.
-    pub start_difficulty: Difficulty,
-    /// Whom blocks pay.
-    pub pay_to: ScriptBuf,
-    /// A new job comes this often, if no new tip brings one.
-    pub renotify: Duration,
-    /// The version bits that miners may roll (BIP 320).
-    pub version_mask: u32,
-    /// What miners' passwords must contain, if anything.
-    pub password: Option<String>,
-    /// The first session's extranonce1; each further one counts on.
-    pub first_extranonce1: u32,
-}
-
-impl PoolConfig {
-    /// The usual setup.
-    pub fn new(listen: SocketAddr, start_difficulty: Difficulty, pay_to: ScriptBuf) -> PoolConfig {
-        PoolConfig {
-            listen,
-            start_difficulty,
-            pay_to,
-            renotify: Duration::from_secs(30),
-            version_mask: 0x1fff_e000,
-            password: None,
-            first_extranonce1: 1,
-        }
-    }
-}
-
-/// What happens in the pool.
-#[derive(Clone, Debug)]
-pub enum PoolEvent {
-    /// A miner connected.
-    Joined {
-        /// The session, counted from 1.
-        session: u64,
-        /// From where.
-        peer: SocketAddr,
-    },
-    /// A miner's connection ended.
-    Left {
-        /// The session.
-        session: u64,
-        /// Why.
-        reason: String,
-    },
-    /// There is a new job.
-    Job {
-        /// Its id.
-        id: String,
-        /// The height of the block that it would be.
-        height: u32,
-        /// Whether it voids the older ones.
-        clean: bool,
-    },
-    /// A share was judged.
-    Share {
-        /// The session.
-        session: u64,
-        /// The user who submitted it.
-        user: String,
-        /// The job.
-        job: String,
-        /// The verdict.
-        verdict: Result<(), RpcError>,
-    },
-    /// A share was a block, and the node judged it.
-    Block {
-        /// Its hash.
-        hash: BlockHash,
-        /// Its height.
-        height: u32,
-        /// Why the node refused it, in the node's word; `None` if it is the new tip.
-        refused: Option<String>,
-    },
-    /// A miner sent what cannot be read. The session goes on.
-    Unreadable {
-        /// The session.
-        session: u64,
-        /// What is wrong with it.
-        error: String,
-    },
-}
-
 /// What all tasks of a pool share.
 struct Shared {
     config: PoolConfig,
     node: Node,
+    tips: Tips,
     book: Book,
+    seen: Box<dyn Seen>,
+    /// How many shares were judged.
+    judged: AtomicU64,
     /// The current job.
     jobs: watch::Receiver<Arc<PoolJob>>,
-    extranonces: Extranonces,
+    /// How many connections there were.
+    connections: AtomicU64,
+    sessions: Sessions,
+    started: Instant,
     on_event: Box<dyn Fn(PoolEvent) + Send + Sync>,
 }
 
@@ -135,9 +72,29 @@ impl Shared {
     }
 }
 
+/// Why a pool does not start.
+#[derive(Debug, Error)]
+pub enum PoolError {
+    /// The port is taken, most likely.
+    #[error("cannot listen on {address} for miners: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system has no random numbers for the sessions' ids.
+    #[error("cannot make ids for sessions: {0}")]
+    Random(io::Error),
+    /// There is nowhere for miners to connect.
+    #[error("ports: none; expected one at least")]
+    NoPort,
+}
+
 /// A pool that runs. Dropped, it stops at once.
 pub struct Pool {
-    address: SocketAddr,
+    first: SocketAddr,
+    addresses: Vec<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -147,24 +104,47 @@ impl Pool {
         node: Node,
         config: PoolConfig,
         on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
-    ) -> io::Result<Pool> {
-        let listener = TcpListener::bind(config.listen).await?;
-        let address = listener.local_addr()?;
+    ) -> Result<Pool, PoolError> {
+        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
+        for Port { listen: address, .. } in &config.ports {
+            let failed = |source| PoolError::Listen { address: *address, source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            addresses.push(listener.local_addr().map_err(failed)?);
+            listeners.push(listener);
+        }
+        let first = *addresses.first().ok_or(PoolError::NoPort)?;
         let book = Book::default();
         // Taken before the first template: a tip that comes between is seen as new.
         let tips = node.tip();
-        let (sender, jobs) = watch::channel(book.add(&node.template(), &config, true));
-        let extranonces = Extranonces::new(config.first_extranonce1);
-        let on_event = Box::new(on_event);
-        let shared = Arc::new(Shared { config, node, book, jobs, extranonces, on_event });
-        let tasks =
-            vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips)), tokio::spawn(accept(shared, listener))];
-        Ok(Pool { address, tasks })
+        let (sender, jobs) = watch::channel(book.add(&node.template(), &config, true).0);
+        let shared = Arc::new(Shared {
+            tips: Tips::new(tips.clone()),
+            sessions: Sessions::new(&config).map_err(PoolError::Random)?,
+            config,
+            node,
+            book,
+            seen: Box::new(Memory::default()),
+            judged: AtomicU64::new(0),
+            jobs,
+            connections: AtomicU64::new(0),
+            started: Instant::now(),
+            on_event: Box::new(on_event),
+        });
+        let mut tasks = vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips))];
+        for (port, listener) in listeners.into_iter().enumerate() {
+            tasks.push(tokio::spawn(accept(Arc::clone(&shared), port, listener)));
+        }
+        Ok(Pool { first, addresses, tasks })
     }
 
-    /// Where it listens.
+    /// Where its first port listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.first
+    }
+
+    /// Where its ports listen, in order.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
     }
 }
 
@@ -186,16 +166,21 @@ async fn make_jobs(shared: Arc<Shared>, jobs: watch::Sender<Arc<PoolJob>>, mut t
             },
             () = tokio::time::sleep(shared.config.renotify) => false,
         };
-        let job = shared.book.add(&shared.node.template(), &shared.config, clean);
+        // From now on the tip before is late.
+        shared.tips.look();
+        let (job, forgotten) = shared.book.add(&shared.node.template(), &shared.config, clean);
+        for id in &forgotten {
+            shared.seen.forget(id);
+        }
         shared.say(PoolEvent::Job { id: job.id.clone(), height: job.height, clean });
         jobs.send_replace(job);
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, port: usize, listener: TcpListener) {
     // Sessions end with this task.
     let mut sessions = tokio::task::JoinSet::new();
-    for session in 1.. {
+    loop {
         let (stream, peer) = loop {
             match listener.accept().await {
                 Ok(accepted) => break accepted,
@@ -204,6 +189,7 @@ async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             }
         };
         while sessions.try_join_next().is_some() {}
-        sessions.spawn(session::serve(Arc::clone(&shared), session, stream, peer));
+        let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        sessions.spawn(session::serve(Arc::clone(&shared), number, port, stream, peer));
     }
 }

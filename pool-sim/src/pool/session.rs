@@ -1,16 +1,16 @@
 //! One miner's connection.
 
-use super::extranonces::Extranonce1;
-use super::{EXTRANONCE2_SIZE, PoolEvent, PoolJob, Shared};
-use crate::chain::Accepted;
-use bitcoin::Block;
-use bitcoin::hashes::Hash;
+use super::book::Terms;
+use super::difficulty::SessionDifficulty;
+use super::judge::Submitter;
+use super::sessions::{Claim, Sent};
+use super::{EXTRANONCE2_SIZE, PoolEvent, PoolJob, Port, Shared};
+use midstate_stratum::Difficulty;
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
     ClientCall, Configure, ConfigureReply, Envelope, Id, MessageError, Reject, RpcError, ServerCall, Submit,
     SubscribeReply, error_line, result_line,
 };
-use midstate_stratum::{Difficulty, Target};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::io;
@@ -30,8 +30,6 @@ const AUTHORIZE_WITHIN: Duration = Duration::from_secs(60);
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// So many unreadable lines, and the connection is ended: what speaks there is no miner.
 const PATIENCE: u32 = 100;
-/// How far a share's time may be beyond its job's.
-const NTIME_AHEAD: u32 = 7000;
 /// How long a user's name may be, in bytes.
 const MAX_USER: usize = 256;
 /// How many users one connection may authorize.
@@ -50,17 +48,20 @@ enum End {
     Stalled,
     #[error("too many unreadable lines")]
     Garbage,
+    #[error("it was silent, and another connection resumed its session")]
+    Taken,
     #[error("the pool stopped")]
     Stopped,
 }
 
 /// Speaks with a miner until one of the two goes away.
-pub(super) async fn serve(shared: Arc<Shared>, number: u64, stream: TcpStream, peer: SocketAddr) {
-    shared.say(PoolEvent::Joined { session: number, peer });
+pub(super) async fn serve(shared: Arc<Shared>, number: u64, port: usize, stream: TcpStream, peer: SocketAddr) {
+    shared.say(PoolEvent::Joined { session: number, peer, port });
+    let port = &shared.config.ports[port];
     let (read, writer) = stream.into_split();
     // A job must not wait for a packet to fill.
     let end = match writer.as_ref().set_nodelay(true) {
-        Ok(()) => Session::new(&shared, number, read, writer).run().await,
+        Ok(()) => Session::new(&shared, number, port, read, writer).run().await,
         Err(error) => End::Io(error),
     };
     shared.say(PoolEvent::Left { session: number, reason: end.to_string() });
@@ -69,35 +70,44 @@ pub(super) async fn serve(shared: Arc<Shared>, number: u64, stream: TcpStream, p
 struct Session<'a> {
     shared: &'a Shared,
     number: u64,
+    port: &'a Port,
     reader: LineReader<OwnedReadHalf>,
     writer: OwnedWriteHalf,
     jobs: watch::Receiver<Arc<PoolJob>>,
-    extranonce1: Option<Extranonce1<'a>>,
+    claim: Option<Claim<'a>>,
     users: HashSet<String>,
     /// The version bits that this miner may roll.
     mask: u32,
     /// For the next job.
-    difficulty: Difficulty,
-    minimum: Option<Difficulty>,
+    difficulty: SessionDifficulty<'a>,
     /// What the miner was told last.
     told: Option<Difficulty>,
+    /// Whether the share that is being answered changed the difficulty.
+    is_retargeted: bool,
     unreadable: u32,
 }
 
 impl<'a> Session<'a> {
-    fn new(shared: &'a Shared, number: u64, read: OwnedReadHalf, writer: OwnedWriteHalf) -> Session<'a> {
+    fn new(
+        shared: &'a Shared,
+        number: u64,
+        port: &'a Port,
+        read: OwnedReadHalf,
+        writer: OwnedWriteHalf,
+    ) -> Session<'a> {
         Session {
             shared,
             number,
+            port,
             reader: LineReader::new(read),
             writer,
             jobs: shared.jobs.clone(),
-            extranonce1: None,
+            claim: None,
             users: HashSet::new(),
             mask: 0,
-            difficulty: shared.config.start_difficulty,
-            minimum: None,
+            difficulty: SessionDifficulty::new(port),
             told: None,
+            is_retargeted: false,
             unreadable: 0,
         }
     }
@@ -105,6 +115,7 @@ impl<'a> Session<'a> {
     async fn run(mut self) -> End {
         let deadline = Instant::now() + AUTHORIZE_WITHIN;
         loop {
+            let review = self.difficulty.next_review().map(|review| self.shared.started + review);
             let done = tokio::select! {
                 line = self.reader.next_line() => match line {
                     Ok(Some(line)) => self.on_line(&line).await,
@@ -115,13 +126,17 @@ impl<'a> Session<'a> {
                         self.refuse(&Id::Null, error).await
                     }
                 },
-                changed = self.jobs.changed(), if self.extranonce1.is_some() && !self.users.is_empty() => match changed {
+                changed = self.jobs.changed(), if self.claim.is_some() && !self.users.is_empty() => match changed {
                     Ok(()) => {
                         let job = Arc::clone(&self.jobs.borrow_and_update());
                         self.send_job(&job, job.clean).await
                     }
                     Err(_) => return End::Stopped,
                 },
+                () = sleep_until(review.unwrap_or(self.shared.started).into()), if review.is_some() => {
+                    if self.difficulty.review(self.now()) { self.send_changed().await } else { Ok(()) }
+                }
+                () = taken(self.claim.as_ref()) => return End::Taken,
                 () = sleep_until(deadline), if self.users.is_empty() => return End::NotAuthorized,
             };
             if let Err(end) = done {
@@ -131,10 +146,18 @@ impl<'a> Session<'a> {
     }
 
     fn is_mining(&self) -> bool {
-        self.extranonce1.is_some() && !self.users.is_empty()
+        self.claim.is_some() && !self.users.is_empty()
+    }
+
+    /// Since the pool started.
+    fn now(&self) -> Duration {
+        self.shared.started.elapsed()
     }
 
     async fn on_line(&mut self, line: &str) -> Result<(), End> {
+        if let Some(claim) = &self.claim {
+            claim.heard();
+        }
         let (id, call) = match Envelope::parse(line) {
             Ok(Envelope::Call { id, method, params }) => (id, ClientCall::read(&method, &params)),
             // The answer to a call of ours: none of them needs one.
@@ -153,11 +176,9 @@ impl<'a> Session<'a> {
             None => {}
         }
         if self.is_mining() && !was_mining {
-            let job = Arc::clone(&self.jobs.borrow_and_update());
-            // Whatever a miner has from before, this is another session.
-            self.send_job(&job, true).await?;
+            return self.send_first().await;
         }
-        Ok(())
+        if std::mem::take(&mut self.is_retargeted) { self.send_changed().await } else { Ok(()) }
     }
 
     /// Says what was wrong with a line, and goes on.
@@ -174,21 +195,16 @@ impl<'a> Session<'a> {
             ClientCall::Configure(configure) => Ok(self.configure(&configure).to_value()),
             ClientCall::Subscribe { session, .. } => Ok(self.subscribe(session.as_deref()).to_value()),
             ClientCall::Authorize { user, password } => self.authorize(user, &password),
-            ClientCall::Submit(submit) => {
-                let verdict = self.judge(&submit);
-                let Submit { user, job_id: job, .. } = submit;
-                self.shared.say(PoolEvent::Share { session: self.number, user, job, verdict: verdict.clone() });
-                verdict.map(|()| json!(true))
-            }
+            ClientCall::Submit(submit) => self.submit(submit),
             ClientCall::ExtranonceSubscribe => Ok(json!(true)),
             ClientCall::SuggestDifficulty(difficulty) => {
-                self.set_difficulty(difficulty);
+                self.difficulty.suggest(difficulty);
                 return None;
             }
             ClientCall::SuggestTarget(target) => {
                 // A target of zero has no difficulty; it is no suggestion.
                 if let Ok(difficulty) = Difficulty::new(target.difficulty()) {
-                    self.set_difficulty(difficulty);
+                    self.difficulty.suggest(difficulty);
                 }
                 return None;
             }
@@ -210,26 +226,30 @@ impl<'a> Session<'a> {
                         self.mask = 0;
                     }
                     reply.version_rolling_mask = enough.then_some(self.mask);
-                    enough
+                    Ok(enough)
                 }
-                "minimum-difficulty" => {
-                    self.minimum = asked.minimum_difficulty;
-                    self.set_difficulty(self.difficulty);
-                    self.minimum.is_some()
-                }
-                "subscribe-extranonce" | "info" => true,
-                _ => false,
+                "minimum-difficulty" => self.difficulty.set_minimum(asked.minimum_difficulty, self.now()),
+                "subscribe-extranonce" | "info" => Ok(true),
+                _ => Ok(false),
             };
-            reply.extensions.push((name.clone(), Ok(on)));
+            reply.extensions.push((name.clone(), on));
         }
         reply
     }
 
     fn subscribe(&mut self, resumed: Option<&str>) -> SubscribeReply {
-        let extranonce1 = self.extranonce1.get_or_insert_with(|| self.shared.extranonces.take(resumed));
+        let claim = self.claim.get_or_insert_with(|| {
+            let claim = self.shared.sessions.take(resumed, std::time::Instant::now());
+            if let Some(sent) = claim.sent_before() {
+                self.difficulty.resume(sent.difficulty);
+            }
+            let (session, extranonce1, resumed) = (self.number, claim.extranonce1(), claim.is_resumed());
+            self.shared.say(PoolEvent::Subscribed { session, extranonce1, resumed });
+            claim
+        });
         SubscribeReply {
-            session: Some(extranonce1.session()),
-            extranonce1: extranonce1.bytes().to_vec(),
+            session: Some(claim.id().to_owned()),
+            extranonce1: claim.extranonce1().to_vec(),
             extranonce2_size: EXTRANONCE2_SIZE,
         }
     }
@@ -237,14 +257,14 @@ impl<'a> Session<'a> {
     fn authorize(&mut self, user: String, password: &str) -> Result<Value, RpcError> {
         // A password may be a list: what the pool asks for, and options.
         let parts = || password.split([',', ';']).map(str::trim);
-        if let Some(expected) = &self.shared.config.password
+        if let Some(expected) = &self.port.password
             && !parts().any(|part| part == expected)
         {
             return Err(Reject::Unauthorized.because(format!("user {user:?}: wrong password")));
         }
         let suggested = parts().find_map(|part| part.strip_prefix("d=")?.parse().ok());
         if let Some(difficulty) = suggested.and_then(|value| Difficulty::new(value).ok()) {
-            self.set_difficulty(difficulty);
+            self.difficulty.ask_by_password(difficulty);
         }
         if user.len() > MAX_USER {
             return Err(Reject::Other.because(format!("user: {} bytes; expected at most {MAX_USER}", user.len())));
@@ -256,92 +276,60 @@ impl<'a> Session<'a> {
         Ok(json!(true))
     }
 
-    fn set_difficulty(&mut self, difficulty: Difficulty) {
-        self.difficulty = match self.minimum {
-            Some(minimum) if minimum > difficulty => minimum,
-            _ => difficulty,
+    fn submit(&mut self, submit: Submit) -> Result<Value, RpcError> {
+        let from = Submitter {
+            session: self.number,
+            extranonce1: self.claim.as_ref().map(Claim::extranonce1),
+            is_authorized: self.users.contains(&submit.user),
+            mask: self.mask,
         };
+        let record = self.shared.judge(from, submit);
+        if let Some(difficulty) = record.work() {
+            self.is_retargeted = self.difficulty.share(difficulty, self.now());
+        }
+        let answer = record.verdict.as_ref().map(|()| json!(true)).map_err(RpcError::from);
+        self.shared.say(PoolEvent::Share(Box::new(record)));
+        answer
     }
 
-    /// Judges a share: each refusal with the numbers behind it. A share that is a block reaches the node first, whatever
-    /// the pool would refuse it for; if the node takes it, so does the pool.
-    fn judge(&self, submit: &Submit) -> Result<(), RpcError> {
-        let extranonce1 = self.extranonce1.as_ref().ok_or(Reject::NotSubscribed)?.bytes();
-        if !self.users.contains(&submit.user) {
-            return Err(Reject::Unauthorized.because(format!("user {:?}", submit.user)));
-        }
-        let unknown = || Reject::JobNotFound.because(format!("job {:?}", submit.job_id));
-        let (job, difficulty) = self.shared.book.job(&submit.job_id, extranonce1).ok_or_else(unknown)?;
-        if submit.extranonce2.len() != EXTRANONCE2_SIZE {
-            let found = submit.extranonce2.len();
-            return Err(Reject::Other.because(format!("extranonce2: {found} bytes; expected {EXTRANONCE2_SIZE}")));
-        }
-
-        let broken = |_| Reject::Other.because("the pool cannot build this block");
-        // Bits beyond the mask are refused below. Here they count: they are in the header that the miner hashed.
-        let rolled = self.mask | submit.version_bits.unwrap_or(0);
-        let block = job.block(submit, &extranonce1, rolled).map_err(broken)?;
-        let hash = block.block_hash();
-        let meets_share = Target::from(difficulty).is_met_by(hash.as_byte_array());
-        let is_block = block.header.target().is_met_by(hash);
-        // The tip itself, not the last job: a job that builds on another block is stale from that moment on.
-        let stale = self.shared.node.tip().borrow().hash != job.previous_block_hash;
-        // What is neither share nor block is not remembered: rubbish would fill the memory.
-        let is_new = !(meets_share || is_block) || self.shared.book.is_new(&job.id, hash);
-        if is_block && is_new && self.submit_block(&block, job.height) {
-            return Ok(());
-        }
-        self.check_rolled(submit, &job)?;
-        if !is_new {
-            return Err(Reject::Duplicate.because(hash));
-        }
-        if stale {
-            return Err(Reject::JobNotFound.because(format!("stale, height {} has a block", job.height)));
-        }
-        if meets_share {
-            return Ok(());
-        }
-        let reached = Target::from_le_bytes(hash.to_byte_array()).difficulty();
-        Err(Reject::LowDifficulty.because(format!("reached {reached}, expected {difficulty}")))
-    }
-
-    /// Whether the time and the version were rolled within what the pool allows.
-    fn check_rolled(&self, submit: &Submit, job: &PoolJob) -> Result<(), RpcError> {
-        let latest = job.time.saturating_add(NTIME_AHEAD);
-        if !(job.time..=latest).contains(&submit.ntime) {
-            let (ntime, earliest) = (submit.ntime, job.time);
-            return Err(Reject::Other.because(format!("ntime: {ntime:08x}; expected {earliest:08x} to {latest:08x}")));
-        }
-        match submit.version_bits {
-            Some(bits) if bits & !self.mask != 0 => {
-                Err(Reject::Other.because(format!("version_bits: {bits:08x}; expected bits of {:08x}", self.mask)))
+    async fn send_first(&mut self) -> Result<(), End> {
+        self.difficulty.begin(self.now());
+        let job = Arc::clone(&self.jobs.borrow_and_update());
+        match self.claim.as_ref().and_then(Claim::sent_before) {
+            // Its older jobs are good as long as their tip is. It may have this one already, and be at its end: so another.
+            Some(sent) => {
+                let clean = sent.previous_block_hash != job.previous_block_hash;
+                self.send_job(&self.shared.book.again(&job), clean).await
             }
-            _ => Ok(()),
+            // Whatever a miner has from before, this is another session.
+            None => self.send_job(&job, true).await,
         }
     }
 
-    /// Gives a block to the node, and says whether the node took it.
-    fn submit_block(&self, block: &Block, height: u32) -> bool {
-        let refused = match self.shared.node.submit_block(block) {
-            Ok(Accepted::Tip) => None,
-            Ok(Accepted::SideChain) => Some("inconclusive".to_owned()),
-            Ok(Accepted::Duplicate) => Some("duplicate".to_owned()),
-            Err(error) => Some(error.to_string()),
-        };
-        let taken = refused.is_none();
-        self.shared.say(PoolEvent::Block { hash: block.block_hash(), height, refused });
-        taken
+    /// Sends a job to begin with another difficulty: the next one if there is one already, else the last one once more under
+    /// another id, as its shares are still judged as they were.
+    async fn send_changed(&mut self) -> Result<(), End> {
+        let is_new = self.jobs.has_changed().unwrap_or(false);
+        let job = Arc::clone(&self.jobs.borrow_and_update());
+        if is_new {
+            return self.send_job(&job, job.clean).await;
+        }
+        let again = self.shared.book.again(&job);
+        self.send_job(&again, false).await
     }
 
     async fn send_job(&mut self, job: &PoolJob, clean: bool) -> Result<(), End> {
-        if self.told != Some(self.difficulty) {
-            self.told = Some(self.difficulty);
-            self.send(ServerCall::SetDifficulty(self.difficulty).to_line(&Id::Null)).await?;
+        let difficulty = self.difficulty.current();
+        if self.told != Some(difficulty) {
+            self.told = Some(difficulty);
+            self.shared.say(PoolEvent::Difficulty { session: self.number, difficulty });
+            self.send(ServerCall::SetDifficulty(difficulty).to_line(&Id::Null)).await?;
         }
         let mut notify = job.notify();
         notify.clean_jobs = clean;
-        if let Some(extranonce1) = &self.extranonce1 {
-            self.shared.book.send(&job.id, extranonce1.bytes(), self.difficulty);
+        if let Some(claim) = &self.claim {
+            claim.keep(Sent { difficulty, previous_block_hash: job.previous_block_hash });
+            self.shared.book.send(&job.id, claim.extranonce1(), Terms { difficulty, mask: self.mask });
         }
         self.send(ServerCall::Notify(notify).to_line(&Id::Null)).await
     }
@@ -350,5 +338,13 @@ impl<'a> Session<'a> {
         line.push('\n');
         timeout(WRITE_WITHIN, self.writer.write_all(line.as_bytes())).await.map_err(|_| End::Stalled)??;
         Ok(())
+    }
+}
+
+/// Ends when another connection has the session.
+async fn taken(claim: Option<&Claim<'_>>) {
+    match claim {
+        Some(claim) => claim.taken().await,
+        None => std::future::pending().await,
     }
 }

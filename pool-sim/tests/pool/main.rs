@@ -1,5 +1,7 @@
 //! The pool against a miner made of hand-written lines and the `bitcoin` crate.
 
+mod difficulty;
 mod miner;
+mod records;
 mod sessions;
 mod shares;

@@ -7,7 +7,7 @@ use bitcoin::hex::{DisplayHex, FromHex};
 use midstate_stratum::Difficulty;
 use pool_sim::chain::Params;
 use pool_sim::node::Node;
-use pool_sim::pool::{Pool, PoolConfig, PoolEvent};
+use pool_sim::pool::{Pool, PoolConfig, PoolEvent, ShareRecord};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -48,6 +48,15 @@ impl Setup {
         self.node.generate(1, &pool_sim::anyone_can_spend().script_pubkey()).unwrap();
     }
 
+    /// The shares that were judged since this was asked last.
+    pub(super) fn shares(&self) -> Vec<ShareRecord> {
+        let share = |event| match event {
+            PoolEvent::Share(record) => Some(*record),
+            _ => None,
+        };
+        self.events.try_iter().filter_map(share).collect()
+    }
+
     pub(super) fn height(&self) -> u32 {
         self.node.tip().borrow().height
     }
@@ -65,7 +74,11 @@ pub(super) struct Miner {
 
 impl Miner {
     pub(super) fn connect(setup: &Setup) -> Miner {
-        let stream = TcpStream::connect(setup.pool.address()).unwrap();
+        Miner::connect_to(setup.pool.address())
+    }
+
+    pub(super) fn connect_to(address: SocketAddr) -> Miner {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
         let lines = BufReader::new(stream.try_clone().unwrap());
         Miner { stream, lines, calls: Vec::new(), session: String::new(), extranonce1: String::new() }
@@ -74,13 +87,22 @@ impl Miner {
     /// Subscribed, to a given session if there is one, and authorized as alice.
     pub(super) fn ready(setup: &Setup, session: Option<&str>) -> Miner {
         let mut miner = Miner::connect(setup);
-        let subscribe = json!({"id": "s", "method": "mining.subscribe", "params": ["hand", session]});
-        let reply = miner.call(&subscribe.to_string());
-        reply["result"][0][1][1].as_str().unwrap().clone_into(&mut miner.session);
-        reply["result"][1].as_str().unwrap().clone_into(&mut miner.extranonce1);
-        assert_eq!(reply["result"][2], 8);
+        miner.subscribe(session);
         assert_eq!(miner.call(r#"{"id":2,"method":"mining.authorize","params":["alice","x"]}"#)["result"], true);
         miner
+    }
+
+    pub(super) fn subscribe(&mut self, session: Option<&str>) {
+        let subscribe = json!({"id": "s", "method": "mining.subscribe", "params": ["hand", session]});
+        // Answers to lines that were sent without waiting for them come first.
+        let mut reply = self.call(&subscribe.to_string());
+        while reply["id"] != "s" {
+            reply = self.reply();
+        }
+        assert_eq!(reply["error"], Value::Null);
+        reply["result"][0][1][1].as_str().unwrap().clone_into(&mut self.session);
+        reply["result"][1].as_str().unwrap().clone_into(&mut self.extranonce1);
+        assert_eq!(reply["result"][2], 8);
     }
 
     pub(super) fn send(&mut self, line: &str) {
@@ -91,6 +113,12 @@ impl Miner {
         let mut line = String::new();
         assert!(self.lines.read_line(&mut line).unwrap() > 0, "the pool hung up");
         serde_json::from_str(&line).unwrap()
+    }
+
+    /// Reads on until the pool hangs up.
+    pub(super) fn read_to_end(&mut self) {
+        let mut line = String::new();
+        while self.lines.read_line(&mut line).unwrap() > 0 {}
     }
 
     pub(super) fn reply(&mut self) -> Value {

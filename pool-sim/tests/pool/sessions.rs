@@ -1,8 +1,9 @@
 //! What a pool must keep straight between connections: whose extranonce1 it is, which share came before, which difficulty
 //! judges a job, and why a share is refused.
 
-use super::miner::{EXTRANONCE2, Miner, Setup, share};
+use super::miner::{EXTRANONCE2, Miner, Setup, setup, share};
 use midstate_stratum::Difficulty;
+use pool_sim::pool::PoolEvent;
 use serde_json::{Value, json};
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};
@@ -11,11 +12,11 @@ use std::time::{Duration, Instant};
 const HARD: f64 = 1e6;
 
 fn easy() -> Setup {
-    super::miner::setup(|_| {})
+    setup(|_| {})
 }
 
 fn hard() -> Setup {
-    super::miner::setup(|config| config.start_difficulty = Difficulty::new(HARD).unwrap())
+    setup(|config| config.ports[0].start = Difficulty::new(HARD).unwrap())
 }
 
 #[test]
@@ -32,19 +33,80 @@ fn a_resumed_session_is_judged_as_if_it_had_never_ended() {
     assert_ne!(other.extranonce1, extranonce1);
     drop(before);
 
-    // The pool learns of the end in its own time.
+    let mut after = resumed(&setup, &session);
+    assert_eq!(after.extranonce1, extranonce1);
+    assert_eq!(after.submit(&first), 22);
+    assert_eq!(after.submit(&share(&old, &extranonce1, 1, 0, false)), 0);
+    // Its older jobs are good, and the new one is not the last one once more: it would find the same shares again.
+    let new = after.job();
+    assert_eq!((&new[8], &new[1]), (&json!(false), &old[1]));
+    assert!(new[0] != old[0] && new[3] != old[3]);
+}
+
+/// A miner with that session, whose connection ended. The pool learns of that in its own time.
+fn resumed(setup: &Setup, session: &str) -> Miner {
     let deadline = Instant::now() + Duration::from_secs(10);
-    let mut after = loop {
-        let miner = Miner::ready(&setup, Some(&session));
-        if miner.extranonce1 == extranonce1 {
-            break miner;
+    loop {
+        let miner = Miner::ready(setup, Some(session));
+        if miner.session == session {
+            return miner;
         }
         assert!(Instant::now() < deadline, "the session was not resumed");
         std::thread::sleep(Duration::from_millis(10));
-    };
-    assert_eq!(after.session, session);
-    assert_eq!(after.submit(&first), 22);
-    assert_eq!(after.submit(&share(&old, &extranonce1, 1, 0, false)), 0);
+    }
+}
+
+#[test]
+fn a_session_keeps_its_difficulty_and_learns_that_the_tip_moved() {
+    let setup = easy();
+    let mut before = Miner::ready(&setup, None);
+    before.call(r#"{"id":2,"method":"mining.authorize","params":["alice","d=77"]}"#);
+    setup.generate();
+    while before.told("mining.set_difficulty") != json!([77]) {}
+    let (session, extranonce1) = (before.session.clone(), before.extranonce1.clone());
+    drop(before);
+    setup.generate();
+    let mut after = resumed(&setup, &session);
+    assert_eq!(after.extranonce1, extranonce1);
+    assert_eq!(after.told("mining.set_difficulty"), json!([77]));
+    assert_eq!(after.job()[8], true);
+    let resumed = setup.events.try_iter().filter(|event| matches!(event, PoolEvent::Subscribed { resumed: true, .. }));
+    assert_eq!(resumed.count(), 1);
+}
+
+#[test]
+fn ids_are_long_and_one_that_is_not_known_gets_a_new_session() {
+    let setup = setup(|config| config.resume_within = Duration::ZERO);
+    let first = Miner::ready(&setup, None);
+    let session = first.session.clone();
+    assert!(session.len() == 32 && session.bytes().all(|digit| digit.is_ascii_hexdigit()), "{session}");
+    assert!(!session.contains(&first.extranonce1));
+    drop(first);
+    let left = setup.events.iter().any(|event| matches!(event, PoolEvent::Left { .. }));
+    assert!(left);
+    std::thread::sleep(Duration::from_millis(5));
+    // Forgotten, forged, and what other pools have for one.
+    for asked in [session.as_str(), "00000001", "deadbeefdeadbeefdeadbeefdeadbeef", "ž\u{0}"] {
+        let mut miner = Miner::ready(&setup, Some(asked));
+        assert!(miner.session != asked && miner.extranonce1 != "00000001");
+        assert_eq!(miner.job()[8], true);
+    }
+}
+
+#[test]
+fn a_connection_that_is_silent_loses_its_session_to_who_knows_its_id() {
+    let setup = setup(|config| config.silent_after = Duration::from_millis(50));
+    let mut silent = Miner::ready(&setup, None);
+    std::thread::sleep(Duration::from_millis(60));
+    let after = Miner::ready(&setup, Some(&silent.session));
+    assert_eq!(after.extranonce1, silent.extranonce1);
+    // The old connection is ended, after what it was told before.
+    silent.read_to_end();
+    let why = setup.events.iter().find_map(|event| match event {
+        PoolEvent::Left { session: 1, reason } => Some(reason),
+        _ => None,
+    });
+    assert!(why.unwrap().contains("silent"));
 }
 
 #[test]
@@ -92,7 +154,7 @@ fn every_refusal_has_its_code() {
         named(&mut miner, &share, "ntime");
     }
     let rolled = share(&job, &miner.extranonce1, 0, 0x2000, false);
-    named(&mut miner, &rolled, "version_bits");
+    named(&mut miner, &rolled, "version bits");
     let long = json!({"id": 3, "method": "mining.authorize", "params": ["u".repeat(300), ""]}).to_string();
     assert!(miner.call(&long)["error"][1].as_str().unwrap().contains("user"));
 }

@@ -69,7 +69,7 @@ fn a_share_is_judged_by_the_difficulty_of_its_job() {
 
 #[test]
 fn extranonce1_is_unique_and_passwords_carry_options() {
-    let setup = setup(|config| config.password = Some("s3cret".to_owned()));
+    let setup = setup(|config| config.ports[0].password = Some("s3cret".to_owned()));
     let mut miners: Vec<_> = (0..5).map(|_| Miner::connect(&setup)).collect();
     let mut seen = std::collections::HashSet::new();
     for miner in &mut miners {

@@ -1,40 +1,51 @@
 //! The command line of `pool-sim`.
 
+mod events;
+
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::{Network, ScriptBuf};
-use clap::Parser;
-use midstate_stratum::{Difficulty, DifficultyError};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use events::{describe, say};
+use midstate_stratum::Difficulty;
 use pool_sim::node::{Auth, Cookie};
-use pool_sim::pool::{PoolConfig, PoolEvent};
+use pool_sim::pool::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
 use pool_sim::{Config, StartError};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 use thiserror::Error;
 
 /// A mining pool (Stratum V1) and a regtest node (JSON-RPC) in one process, for testing miners.
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "\
+    after_help = format!("\
 Examples:
   pool-sim
   pool-sim --listen 127.0.0.1:3333 --rpc 127.0.0.1:18443 --rpc-user alice --rpc-password-file secret
   pool-sim --start-difficulty 0.01 --pay-to bcrt1q… --json
+  pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
 
-The chain begins anew at each start and is kept in memory. Without --rpc-user, calls need the cookie in
+--listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
+,password=TEXT. What of these there is first is a session's difficulty: the port's fixed one; d=… in the miner's password; what \
+the miner suggested; what --vardiff found; what the session had when it was left; the start. It holds from the next job on, and a \
+share is judged by what its job was sent with.
+
+The chain begins anew at each start and is kept in memory. Without --rpc-user, calls need the cookie in \
 DATA_DIR/regtest/.cookie, as with Bitcoin Core.
 
-With --json, one object a line; each has an \"event\": ready, joined, left, job, share, block, unreadable, stopped.
+{}
 
-Exit codes: 0 stopped by Ctrl-C or the method `stop`, 1 failed, 2 arguments that make no sense."
+Exit codes: 0 stopped by Ctrl-C or the method `stop`, 1 failed, 2 arguments that make no sense.", events::HELP)
 )]
 struct Cli {
-    /// Where miners connect
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3333")]
-    listen: SocketAddr,
+    /// Where miners connect, and how they are treated there; may be given several times
+    #[arg(long, value_name = "ADDRESS[,SETTING…]", default_value = "127.0.0.1:3333", value_parser = PortText::parse)]
+    listen: Vec<PortText>,
     /// Where JSON-RPC is served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18443")]
     rpc: SocketAddr,
@@ -58,8 +69,26 @@ struct Cli {
     #[arg(long, value_name = "DIR", default_value = "pool-sim-data")]
     data_dir: PathBuf,
     /// What miners begin with; may be below 1
-    #[arg(long, value_name = "D", default_value = "0.01", value_parser = parse_difficulty)]
+    #[arg(long, value_name = "D", default_value = "0.01", value_parser = difficulty)]
     start_difficulty: Difficulty,
+    /// Variable difficulty: how many shares a minute each miner should find, or off
+    #[arg(long, value_name = "SHARES", default_value = "off", value_parser = rate)]
+    vardiff: Rate,
+    /// Difficulty is never below this
+    #[arg(long, value_name = "D", value_parser = difficulty)]
+    min_difficulty: Option<Difficulty>,
+    /// Difficulty is never above this
+    #[arg(long, value_name = "D", value_parser = difficulty)]
+    max_difficulty: Option<Difficulty>,
+    /// How often variable difficulty looks
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = interval)]
+    retarget_interval: Duration,
+    /// For so long after a new tip, shares for the one before it are accepted
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    stale_grace: Duration,
+    /// For so long after its connection ended, a miner can go on with its session
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
+    resume_within: Duration,
     /// The regtest address that blocks pay [default: one that anybody can spend from]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pay_to: Option<ScriptBuf>,
@@ -74,9 +103,31 @@ struct Cli {
     json: bool,
 }
 
-fn parse_difficulty(text: &str) -> Result<Difficulty, DifficultyError> {
-    let value = text.parse().map_err(|_| DifficultyError(text.to_owned()))?;
-    Difficulty::new(value)
+/// Shares a minute, if variable difficulty is on.
+#[derive(Clone, Copy)]
+struct Rate(Option<f64>);
+
+fn expected(what: &str) -> String {
+    format!("expected {what}")
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    parse_rate(text).map(Rate).map_err(expected)
+}
+
+fn difficulty(text: &str) -> Result<Difficulty, String> {
+    parse_difficulty(text).map_err(expected)
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    parse_interval(text).map_err(expected)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=1e6).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err(expected("seconds from 0 to 1000000")),
+    }
 }
 
 fn parse_user(text: &str) -> Result<String, &'static str> {
@@ -88,6 +139,22 @@ fn parse_address(text: &str) -> Result<ScriptBuf, String> {
     let address: Address<NetworkUnchecked> = text.parse().map_err(|error| format!("not an address: {error}"))?;
     let address = address.require_network(Network::Regtest).map_err(|_| "not a regtest address; expected bcrt1…")?;
     Ok(address.script_pubkey())
+}
+
+impl Cli {
+    /// The pool's ports: each what all have in common, but for what it says itself.
+    fn ports(&self) -> Result<Vec<Port>, PortError> {
+        // Its address is never used.
+        let common = Port {
+            shares_per_minute: self.vardiff.0,
+            interval: self.retarget_interval,
+            min: self.min_difficulty,
+            max: self.max_difficulty,
+            password: self.password.clone(),
+            ..Port::new(self.rpc, self.start_difficulty)
+        };
+        self.listen.iter().map(|port| port.clone().over(&common)).collect()
+    }
 }
 
 #[derive(Debug, Error)]
@@ -106,8 +173,12 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> CliError {
 
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
+    let ports = match cli.ports() {
+        Ok(ports) => ports,
+        Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen: {error}")).exit(),
+    };
     let runtime = tokio::runtime::Runtime::new().map_err(io_error("start"));
-    match runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli))) {
+    match runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, ports))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -116,7 +187,7 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-async fn serve_until_stopped(cli: Cli) -> Result<(), CliError> {
+async fn serve_until_stopped(cli: Cli, ports: Vec<Port>) -> Result<(), CliError> {
     // Before anything is told, so that no signal is lost.
     let interrupted = signals().map_err(io_error("listen to signals"))?;
     let password = credentials(&cli)?;
@@ -125,7 +196,8 @@ async fn serve_until_stopped(cli: Cli) -> Result<(), CliError> {
         None => Auth::random().map_err(io_error("make a cookie"))?,
     };
     let pay_to = cli.pay_to.unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
-    let pool = PoolConfig { password: cli.password, ..PoolConfig::new(cli.listen, cli.start_difficulty, pay_to) };
+    let pool =
+        PoolConfig { stale_grace: cli.stale_grace, resume_within: cli.resume_within, ..PoolConfig::on(ports, pay_to) };
     let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
     let json = cli.json;
     let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;
@@ -140,6 +212,7 @@ async fn serve_until_stopped(cli: Cli) -> Result<(), CliError> {
     let ready = json!({
         "event": "ready",
         "listen": simulator.pool_address().to_string(),
+        "ports": simulator.pool_addresses().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
         "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
         "height": cli.premine,
@@ -190,34 +263,4 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
     Ok(async move {
         let _ = interrupt.recv().await;
     })
-}
-
-fn describe(event: &PoolEvent) -> Value {
-    match event {
-        PoolEvent::Joined { session, peer } => json!({"event": "joined", "session": session, "peer": peer.to_string()}),
-        PoolEvent::Left { session, reason } => json!({"event": "left", "session": session, "reason": reason}),
-        PoolEvent::Job { id, height, clean } => json!({"event": "job", "id": id, "height": height, "clean": clean}),
-        PoolEvent::Share { session, user, job, verdict } => json!({
-            "event": "share", "session": session, "user": user, "job": job, "accepted": verdict.is_ok(),
-            "code": verdict.as_ref().err().map(|error| error.code),
-            "reason": verdict.as_ref().err().map(|error| &error.message),
-        }),
-        PoolEvent::Block { hash, height, refused } => {
-            json!({"event": "block", "hash": hash, "height": height, "accepted": refused.is_none(), "reason": refused})
-        }
-        PoolEvent::Unreadable { session, error } => json!({"event": "unreadable", "session": session, "error": error}),
-    }
-}
-
-/// Prints an event as it is, or as `event: key value, …`.
-fn say(json: bool, event: &Value) {
-    let mut line = event.to_string();
-    if !json && let Value::Object(object) = event {
-        let show = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let fields = object.iter().filter(|(key, value)| *key != "event" && !value.is_null());
-        let fields: Vec<_> = fields.map(|(key, value)| format!("{key} {}", show(value))).collect();
-        line = format!("{}: {}", object.get("event").map(show).unwrap_or_default(), fields.join(", "));
-    }
-    // A reader that went away must not end the pool.
-    let _ = writeln!(io::stdout().lock(), "{line}");
 }

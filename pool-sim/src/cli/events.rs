@@ -1,0 +1,119 @@
+//! Events as lines, for people or as JSON.
+
+use bitcoin::hex::DisplayHex;
+use pool_sim::pool::PoolEvent;
+use serde_json::{Map, Value, json};
+use std::io::{self, Write};
+
+/// The events and the fields of a share, for `--help`.
+pub(super) const HELP: &str = "\
+With --json, one object a line; each has an \"event\": ready, joined, subscribed, left, job, difficulty, share, block, \
+unreadable, stopped. A share has, null where it is not known: number, time (seconds since 1970), session, user, worker (what \
+comes after the user's first dot), job, height, extranonce1, extranonce2, ntime, nonce, version_bits; what judged it: \
+share_difficulty, target, version_mask; what it was: header, version, hash, difficulty (reached); what became of it: accepted, \
+late (seconds, where it was accepted after its tip), block (whether it is one, and the node was asked), node (accepted, or \
+the node's word), code, refusal (a word for programs) and reason. A block has an event of its own too, before.";
+
+/// What people see of a share; the rest is for programs.
+const SHOWN: [&str; 10] =
+    ["number", "session", "user", "job", "difficulty", "share_difficulty", "accepted", "late", "node", "reason"];
+
+pub(super) fn describe(event: &PoolEvent) -> Value {
+    match event {
+        PoolEvent::Joined { session, peer, port } => {
+            json!({"event": "joined", "session": session, "peer": peer.to_string(), "port": port})
+        }
+        PoolEvent::Subscribed { session, extranonce1, resumed } => json!({
+            "event": "subscribed", "session": session, "extranonce1": extranonce1.to_lower_hex_string(), "resumed": resumed,
+        }),
+        PoolEvent::Left { session, reason } => json!({"event": "left", "session": session, "reason": reason}),
+        PoolEvent::Job { id, height, clean } => json!({"event": "job", "id": id, "height": height, "clean": clean}),
+        PoolEvent::Difficulty { session, difficulty } => {
+            json!({"event": "difficulty", "session": session, "difficulty": difficulty.get()})
+        }
+        PoolEvent::Share(record) => {
+            let mut share = record.to_json();
+            share["event"] = json!("share");
+            share
+        }
+        PoolEvent::Block { hash, height, refused } => {
+            json!({"event": "block", "hash": hash, "height": height, "accepted": refused.is_none(), "reason": refused})
+        }
+        PoolEvent::Unreadable { session, error } => json!({"event": "unreadable", "session": session, "error": error}),
+    }
+}
+
+/// Prints an event as it is, or as `event: key value, …`.
+pub(super) fn say(json: bool, event: &Value) {
+    let line = match event {
+        Value::Object(object) if !json => for_people(object),
+        _ => event.to_string(),
+    };
+    // A reader that went away must not end the pool.
+    let _ = writeln!(io::stdout().lock(), "{line}");
+}
+
+fn for_people(event: &Map<String, Value>) -> String {
+    let name = event.get("event").and_then(Value::as_str).unwrap_or_default();
+    let show = |value: &Value| match value {
+        Value::String(text) => harmless(text),
+        other => other.to_string(),
+    };
+    let is_shown = |key: &str| key != "event" && (name != "share" || SHOWN.contains(&key));
+    let fields = event.iter().filter(|(key, value)| is_shown(key) && !value.is_null());
+    let fields: Vec<_> = fields.map(|(key, value)| format!("{key} {}", show(value))).collect();
+    format!("{name}: {}", fields.join(", "))
+}
+
+/// What came from a miner must not steer the terminal.
+fn harmless(text: &str) -> String {
+    let show = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    text.chars().map(show).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pool_sim::pool::{Refusal, ShareRecord};
+    use std::time::SystemTime;
+
+    fn record() -> ShareRecord {
+        let refusal = Refusal::Unauthorized { user: "a\u{1b}[2J".to_owned() };
+        ShareRecord {
+            number: 7,
+            time: SystemTime::UNIX_EPOCH,
+            session: 3,
+            user: "a\u{1b}[2J.rig.1".to_owned(),
+            job: "1f".to_owned(),
+            extranonce1: Some([0, 0, 0, 1]),
+            extranonce2: vec![1],
+            ntime: 0x6500_0000,
+            nonce: 1,
+            version_bits: None,
+            judged: None,
+            verdict: Err(refusal),
+        }
+    }
+
+    #[test]
+    fn help_names_every_field_of_a_share() {
+        let share = describe(&PoolEvent::Share(Box::new(record())));
+        for key in share.as_object().unwrap().keys() {
+            let is_word = |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == key);
+            assert!(is_word(HELP), "{key}");
+        }
+        assert_eq!((&share["worker"], &share["extranonce1"]), (&json!("rig.1"), &json!("00000001")));
+        assert_eq!(
+            (&share["code"], &share["refusal"], &share["block"]),
+            (&json!(24), &json!("unauthorized"), &json!(false))
+        );
+    }
+
+    #[test]
+    fn people_see_what_matters_and_no_control_characters() {
+        let share = describe(&PoolEvent::Share(Box::new(record())));
+        let line = for_people(share.as_object().unwrap());
+        let expected = "share: accepted false, job 1f, number 7, reason unauthorized worker: \"a\\u{1b}[2J\", session 3, user a\\u{1b}[2J.rig.1";
+        assert_eq!(line, expected);
+    }
+}

@@ -1,0 +1,211 @@
+//! What a session's next job asks for.
+//!
+//! What comes first holds:
+//!
+//! 1. the port's, where it is fixed;
+//! 2. the miner's `d=…` in its password: whoever runs the miner wrote it there;
+//! 3. the miner's `mining.suggest_difficulty` or `mining.suggest_target`, the last one: its program may say so by itself;
+//! 4. variable difficulty, where the port has it on, from the difficulty on that the session was resumed with, or else the
+//!    port's start;
+//! 5. that beginning.
+//!
+//! All but the first are within the port's limits, and not below the miner's `minimum-difficulty` (BIP 310).
+
+use super::{Port, Vardiff};
+use midstate_stratum::Difficulty;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct SessionDifficulty<'a> {
+    port: &'a Port,
+    by_password: Option<Difficulty>,
+    suggested: Option<Difficulty>,
+    /// BIP 310.
+    minimum: Option<Difficulty>,
+    resumed: Option<Difficulty>,
+    /// From the first job on.
+    vardiff: Option<Vardiff>,
+}
+
+impl<'a> SessionDifficulty<'a> {
+    pub(super) fn new(port: &'a Port) -> SessionDifficulty<'a> {
+        SessionDifficulty { port, by_password: None, suggested: None, minimum: None, resumed: None, vardiff: None }
+    }
+
+    /// What the next job asks for.
+    pub(super) fn current(&self) -> Difficulty {
+        if self.port.fixed {
+            return self.port.start;
+        }
+        if let Some(wish) = self.wish() {
+            return self.within(wish);
+        }
+        match &self.vardiff {
+            Some(vardiff) => vardiff.difficulty(),
+            None => self.within(self.resumed.unwrap_or(self.port.start)),
+        }
+    }
+
+    /// The first job is sent.
+    pub(super) fn begin(&mut self, now: Duration) {
+        let Some(mut pace) = self.port.pace() else { return };
+        pace.min = self.floor();
+        self.vardiff = Some(match self.resumed {
+            Some(difficulty) => Vardiff::resumed(pace, difficulty, now),
+            None => Vardiff::new(pace, self.port.start, now),
+        });
+    }
+
+    /// The session is one that had this difficulty.
+    pub(super) fn resume(&mut self, difficulty: Difficulty) {
+        self.resumed = Some(difficulty);
+    }
+
+    pub(super) fn ask_by_password(&mut self, difficulty: Difficulty) {
+        self.by_password = Some(difficulty);
+    }
+
+    pub(super) fn suggest(&mut self, difficulty: Difficulty) {
+        self.suggested = Some(difficulty);
+    }
+
+    /// BIP 310's answer: whether it will be kept, or why not.
+    pub(super) fn set_minimum(&mut self, minimum: Option<Difficulty>, now: Duration) -> Result<bool, String> {
+        let Some(asked) = minimum else {
+            return Ok(false);
+        };
+        match (self.port.fixed, self.port.max) {
+            (true, _) if asked > self.port.start => {
+                return Err(format!("difficulty is fixed here, at {}", self.port.start));
+            }
+            (false, Some(max)) if asked > max => return Err(format!("difficulty here is {max} at most")),
+            _ => {}
+        }
+        self.minimum = minimum;
+        let floor = self.floor();
+        if let Some(vardiff) = &mut self.vardiff {
+            vardiff.set_min(floor, now);
+        }
+        Ok(true)
+    }
+
+    /// A share met this difficulty. True if that changes what the next job asks for.
+    pub(super) fn share(&mut self, judged_by: Difficulty, now: Duration) -> bool {
+        self.varying().is_some_and(|vardiff| vardiff.share(judged_by, now).is_some())
+    }
+
+    /// When [`SessionDifficulty::review`] is due, if ever.
+    pub(super) fn next_review(&self) -> Option<Duration> {
+        self.vardiff.as_ref().filter(|_| self.wish().is_none()).map(Vardiff::next_review)
+    }
+
+    /// True if that changes what the next job asks for.
+    pub(super) fn review(&mut self, now: Duration) -> bool {
+        self.varying().is_some_and(|vardiff| vardiff.review(now).is_some())
+    }
+
+    fn varying(&mut self) -> Option<&mut Vardiff> {
+        if self.wish().is_some() {
+            return None;
+        }
+        self.vardiff.as_mut()
+    }
+
+    /// What the miner wants it to be.
+    fn wish(&self) -> Option<Difficulty> {
+        self.by_password.or(self.suggested)
+    }
+
+    fn floor(&self) -> Option<Difficulty> {
+        match (self.port.min, self.minimum) {
+            (Some(min), Some(minimum)) if min < minimum => self.minimum,
+            (min, minimum) => min.or(minimum),
+        }
+    }
+
+    fn within(&self, difficulty: Difficulty) -> Difficulty {
+        let capped = self.port.max.filter(|max| difficulty > *max).unwrap_or(difficulty);
+        self.floor().filter(|floor| capped < *floor).unwrap_or(capped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn d(value: f64) -> Difficulty {
+        Difficulty::new(value).unwrap()
+    }
+
+    fn port() -> Port {
+        Port::new("127.0.0.1:1".parse().unwrap(), d(16.0))
+    }
+
+    #[test]
+    fn what_comes_first_holds() {
+        let mut varied = port();
+        varied.shares_per_minute = Some(20.0);
+        let mut session = SessionDifficulty::new(&varied);
+        assert_eq!(session.current(), d(16.0));
+        session.begin(Duration::ZERO);
+        assert!(session.review(session.next_review().unwrap()));
+        assert!(session.current() < d(16.0));
+        // A wish ends what varies, and a password's is stronger, whenever it comes.
+        session.suggest(d(64.0));
+        assert_eq!((session.current(), session.next_review()), (d(64.0), None));
+        assert!(!session.review(Duration::from_secs(99)) && !session.share(d(64.0), Duration::from_secs(99)));
+        session.ask_by_password(d(128.0));
+        session.suggest(d(32.0));
+        assert_eq!(session.current(), d(128.0));
+        assert_eq!(session.set_minimum(Some(d(256.0)), Duration::ZERO), Ok(true));
+        assert_eq!(session.current(), d(256.0));
+        assert_eq!(session.set_minimum(None, Duration::ZERO), Ok(false));
+        assert_eq!(session.current(), d(256.0));
+    }
+
+    #[test]
+    fn a_fixed_port_grants_no_wish() {
+        let fixed = Port { fixed: true, shares_per_minute: Some(20.0), ..port() };
+        let mut session = SessionDifficulty::new(&fixed);
+        session.begin(Duration::ZERO);
+        session.suggest(d(64.0));
+        session.ask_by_password(d(64.0));
+        session.resume(d(64.0));
+        assert_eq!((session.current(), session.next_review()), (d(16.0), None));
+        assert_eq!(session.set_minimum(Some(d(16.0)), Duration::ZERO), Ok(true));
+        assert!(session.set_minimum(Some(d(17.0)), Duration::ZERO).unwrap_err().contains("16"));
+    }
+
+    #[test]
+    fn limits_hold_for_wishes_and_for_what_is_resumed() {
+        let limited = Port { min: Some(d(4.0)), max: Some(d(32.0)), ..port() };
+        let mut session = SessionDifficulty::new(&limited);
+        session.resume(d(1e6));
+        assert_eq!(session.current(), d(32.0));
+        for (wish, granted) in [(1.0, 4.0), (8.0, 8.0), (64.0, 32.0)] {
+            session.suggest(d(wish));
+            assert_eq!(session.current(), d(granted));
+        }
+        assert!(session.set_minimum(Some(d(33.0)), Duration::ZERO).unwrap_err().contains("32"));
+        // The higher of the two lower limits holds.
+        session.suggest(d(1.0));
+        for (minimum, granted) in [(2.0, 4.0), (6.0, 6.0)] {
+            assert_eq!(session.set_minimum(Some(d(minimum)), Duration::ZERO), Ok(true));
+            assert_eq!(session.current(), d(granted));
+        }
+    }
+
+    #[test]
+    fn a_minimum_is_a_floor_for_what_varies() {
+        let varied = Port { shares_per_minute: Some(20.0), ..port() };
+        let mut session = SessionDifficulty::new(&varied);
+        assert_eq!(session.set_minimum(Some(d(10.0)), Duration::ZERO), Ok(true));
+        session.begin(Duration::ZERO);
+        for second in 0..600 {
+            session.review(Duration::from_secs(second));
+        }
+        assert_eq!(session.current(), d(10.0));
+        assert_eq!(session.set_minimum(Some(d(12.0)), Duration::from_secs(600)), Ok(true));
+        assert_eq!(session.current(), d(12.0));
+    }
+}

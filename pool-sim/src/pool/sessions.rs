@@ -1,0 +1,281 @@
+//! Who has which extranonce1, and which sessions can be resumed.
+//!
+//! A session is an extranonce1 and a difficulty, under an id that nobody can guess. Its connection has it for itself. When that
+//! ends, the session is kept for a while for whoever knows the id, so that shares found meanwhile are not lost.
+//!
+//! No session is given to two living connections: their miners would search the same headers. A connection that is still open
+//! but said nothing for long counts as dead, and loses its session: who knows the id is most likely the same miner, whose
+//! network failed without a word, and who noticed only by the silence. If it lived nevertheless, its connection ends, and it
+//! joins anew as after any other.
+
+use super::{EXTRANONCE1_SIZE, PoolConfig};
+use bitcoin::BlockHash;
+use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
+use bitcoin::hex::DisplayHex;
+use midstate_stratum::Difficulty;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// How many ended sessions are kept at most: the oldest goes first.
+const KEPT: usize = 10_000;
+
+pub(super) struct Sessions {
+    first: u32,
+    resume_within: Duration,
+    silent_after: Duration,
+    secret: [u8; 32],
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many there were so far, counted on from the first extranonce1.
+    count: u64,
+    living: HashMap<String, Arc<Living>>,
+    /// Oldest first.
+    ended: VecDeque<Ended>,
+    /// Extranonces of both.
+    used: HashSet<u32>,
+}
+
+struct Living {
+    extranonce1: u32,
+    last: Mutex<Last>,
+    taken: Notify,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    heard: Instant,
+    sent: Option<Sent>,
+}
+
+/// The last job that went to a session.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sent {
+    pub(super) difficulty: Difficulty,
+    pub(super) previous_block_hash: BlockHash,
+}
+
+struct Ended {
+    id: String,
+    extranonce1: u32,
+    sent: Option<Sent>,
+    at: Instant,
+}
+
+/// A session that is one connection's until this is dropped.
+pub(super) struct Claim<'a> {
+    id: String,
+    living: Arc<Living>,
+    is_resumed: bool,
+    /// What was sent to it before.
+    sent: Option<Sent>,
+    from: &'a Sessions,
+}
+
+impl Sessions {
+    pub(super) fn new(config: &PoolConfig) -> io::Result<Sessions> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
+        Ok(Sessions {
+            first: config.first_extranonce1,
+            resume_within: config.resume_within,
+            silent_after: config.silent_after,
+            secret,
+            state: Mutex::default(),
+        })
+    }
+
+    /// The session of that id, if there is one to be had; else a new one.
+    pub(super) fn take(&self, asked: Option<&str>, now: Instant) -> Claim<'_> {
+        let mut state = self.state();
+        state.forget(self.resume_within, now);
+        let found = asked.and_then(|id| Some((id.to_owned(), state.resume(id, self.silent_after, now)?)));
+        let is_resumed = found.is_some();
+        let (id, (extranonce1, sent)) = found.unwrap_or_else(|| {
+            let (id, extranonce1) = state.invent(self);
+            (id, (extranonce1, None))
+        });
+        let last = Mutex::new(Last { heard: now, sent });
+        let living = Arc::new(Living { extranonce1, last, taken: Notify::new() });
+        state.used.insert(extranonce1);
+        state.living.insert(id.clone(), Arc::clone(&living));
+        Claim { id, living, is_resumed, sent, from: self }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic cannot leave it half-written.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn forget(&mut self, resume_within: Duration, now: Instant) {
+        while let Some(oldest) = self.ended.front()
+            && (self.ended.len() > KEPT || now.saturating_duration_since(oldest.at) > resume_within)
+        {
+            self.used.remove(&oldest.extranonce1);
+            self.ended.pop_front();
+        }
+    }
+
+    /// Its extranonce1 and what was sent to it, if it can be had.
+    fn resume(&mut self, id: &str, silent_after: Duration, now: Instant) -> Option<(u32, Option<Sent>)> {
+        if let Some(at) = self.ended.iter().position(|ended| ended.id == id) {
+            return self.ended.remove(at).map(|ended| (ended.extranonce1, ended.sent));
+        }
+        let living = self.living.get(id)?;
+        let last = living.last();
+        if now.saturating_duration_since(last.heard) < silent_after {
+            return None;
+        }
+        living.taken.notify_one();
+        Some((living.extranonce1, last.sent))
+    }
+
+    /// An id and an extranonce1 that nobody has.
+    fn invent(&mut self, sessions: &Sessions) -> (String, u32) {
+        loop {
+            let count = self.count;
+            self.count += 1;
+            let extranonce1 = sessions.first.wrapping_add(count as u32);
+            if !self.used.contains(&extranonce1) {
+                let mut engine = HmacEngine::<sha256::Hash>::new(&sessions.secret);
+                engine.input(&count.to_be_bytes());
+                let digest = Hmac::from_engine(engine).to_byte_array();
+                return (digest[..16].to_lower_hex_string(), extranonce1);
+            }
+        }
+    }
+}
+
+impl Living {
+    fn last(&self) -> MutexGuard<'_, Last> {
+        // A panic cannot leave it half-written.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim<'_> {
+    pub(super) fn extranonce1(&self) -> [u8; EXTRANONCE1_SIZE] {
+        self.living.extranonce1.to_be_bytes()
+    }
+
+    /// The name under which the session can be resumed.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Whether it is a session that was there before.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.is_resumed
+    }
+
+    /// What was sent to it on its connection before this one, if anything.
+    pub(super) fn sent_before(&self) -> Option<Sent> {
+        self.sent
+    }
+
+    /// Notes that the miner said something.
+    pub(super) fn heard(&self) {
+        self.living.last().heard = Instant::now();
+    }
+
+    /// Notes what it resumes with.
+    pub(super) fn keep(&self, sent: Sent) {
+        self.living.last().sent = Some(sent);
+    }
+
+    /// Ends when another connection has the session.
+    pub(super) async fn taken(&self) {
+        self.living.taken.notified().await;
+    }
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        let mut state = self.from.state();
+        // Not if another connection has it.
+        if state.living.get(&self.id).is_some_and(|living| Arc::ptr_eq(living, &self.living)) {
+            state.living.remove(&self.id);
+            let (id, extranonce1) = (std::mem::take(&mut self.id), self.living.extranonce1);
+            let sent = self.living.last().sent;
+            state.ended.push_back(Ended { id, extranonce1, sent, at: Instant::now() });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static SENT: std::sync::LazyLock<Sent> =
+        std::sync::LazyLock::new(|| Sent { difficulty: Difficulty::ONE, previous_block_hash: BlockHash::all_zeros() });
+
+    fn sessions(first_extranonce1: u32) -> Sessions {
+        let pay_to = crate::anyone_can_spend().script_pubkey();
+        let config = PoolConfig::new("127.0.0.1:0".parse().unwrap(), Difficulty::ONE, pay_to);
+        Sessions::new(&PoolConfig { first_extranonce1, ..config }).unwrap()
+    }
+
+    #[test]
+    fn one_connection_at_a_time() {
+        let sessions = sessions(u32::MAX);
+        let now = Instant::now();
+        let first = sessions.take(None, now);
+        assert_eq!(first.extranonce1(), [0xff; 4]);
+        let second = sessions.take(None, now);
+        assert_eq!(second.extranonce1(), [0; 4]);
+        assert_ne!(first.id(), second.id());
+        let id = first.id().to_owned();
+        // Taken, never given, and no id at all.
+        let forged = "0".repeat(32);
+        for (asked, expected) in [(id.as_str(), 1), (forged.as_str(), 2), ("ž", 3)] {
+            let claim = sessions.take(Some(asked), now);
+            assert_eq!((claim.living.extranonce1, claim.is_resumed()), (expected, false));
+            assert_ne!(claim.id(), asked);
+        }
+        first.keep(*SENT);
+        drop(first);
+        let resumed = sessions.take(Some(&id), now);
+        assert_eq!((resumed.extranonce1(), resumed.id()), ([0xff; 4], id.as_str()));
+        assert_eq!((resumed.is_resumed(), resumed.sent_before()), (true, Some(*SENT)));
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_forgotten() {
+        let sessions = sessions(7);
+        let first = sessions.take(None, Instant::now());
+        let id = first.id().to_owned();
+        drop(first);
+        let late = Instant::now() + Duration::from_secs(601);
+        let other = sessions.take(Some(&id), late);
+        assert_eq!((other.extranonce1(), other.is_resumed()), ([0, 0, 0, 8], false));
+        assert_eq!(sessions.state().used.len(), 1);
+    }
+
+    #[test]
+    fn a_silent_connection_loses_its_session_and_does_not_take_it_along_when_it_ends() {
+        let sessions = sessions(7);
+        let silent = sessions.take(None, Instant::now());
+        let id = silent.id().to_owned();
+        silent.keep(*SENT);
+        let minute_later = Instant::now() + Duration::from_secs(61);
+        let new = sessions.take(Some(&id), minute_later);
+        assert_eq!((new.extranonce1(), new.sent_before()), ([0, 0, 0, 7], Some(*SENT)));
+        wait_until_taken(&silent);
+        drop(silent);
+        // It lives on.
+        assert_eq!(sessions.take(Some(&id), minute_later).extranonce1(), [0, 0, 0, 8]);
+        assert_eq!(sessions.state().ended.len(), 1);
+    }
+
+    fn wait_until_taken(claim: &Claim) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(claim.taken());
+    }
+}
