@@ -10,7 +10,7 @@ pub(super) struct BackendArgs {
     /// What to search with: scalar, cpu or gpu; may be given several times [default: cpu]
     #[arg(id = "backend", long, value_name = "NAME", value_delimiter = ',')]
     pub backends: Vec<Kind>,
-    /// The CPU kernel: sha-ni, avx512, avx2, sse4.1, armv8-sha2, neon or portable [default: the fastest here, by a short measurement]
+    /// The CPU kernel: sha-ni, avx512-asm, avx512, avx2, sse4.1, armv8-sha2, neon or portable [default: the fastest here, by a short measurement]
     #[arg(long, value_name = "NAME")]
     pub kernel: Option<String>,
     /// A GPU: its number in `midstate devices`, a part of its name, its PCI address, or all; may be given several times

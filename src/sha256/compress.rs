@@ -21,7 +21,7 @@ pub(crate) const fn small_sigma0(x: u32) -> u32 {
     x.rotate_right(7) ^ x.rotate_right(18) ^ (x >> 3)
 }
 
-pub(super) const fn small_sigma1(x: u32) -> u32 {
+pub(crate) const fn small_sigma1(x: u32) -> u32 {
     x.rotate_right(17) ^ x.rotate_right(19) ^ (x >> 10)
 }
 

@@ -13,5 +13,5 @@ pub use partial::{Rounds, Schedule};
 
 pub(crate) use compress::round;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use compress::small_sigma0;
+pub(crate) use compress::{small_sigma0, small_sigma1};
 pub(crate) use partial::{DIGEST_BITS, HEADER_BITS, PADDING};

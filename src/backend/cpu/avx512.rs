@@ -8,8 +8,10 @@ use std::arch::x86_64::{
     _mm512_setr_epi32, _mm512_shuffle_epi8, _mm512_srli_epi32, _mm512_ternarylogic_epi32,
 };
 
+/// Sixteen words, lane 0 first. Only [`scan`] and `avx512_asm` compute with them.
 #[derive(Clone, Copy)]
-struct Avx512(__m512i);
+#[repr(transparent)]
+pub(super) struct Avx512(__m512i);
 
 /// Truth tables for `vpternlogd`, whose inputs count as bits 2, 1 and 0 of the index.
 const XOR3: i32 = 0b1001_0110;
@@ -19,13 +21,19 @@ const MAJORITY: i32 = 0b1110_1000;
 /// Runs intrinsics that take and give plain values.
 macro_rules! avx512 {
     ($value:expr) => {
-        // SAFETY: values of this type exist only inside `scan` below, which runs only where AVX-512 F and BW were
-        // detected (see `Lanes`), and the intrinsics used touch no memory.
+        // SAFETY: values of this type are computed with only inside `scan` below and that of `avx512_asm`, which run
+        // only where AVX-512 F and BW were detected (see `Lanes`), and the intrinsics used touch no memory.
         unsafe { $value }
     };
 }
 
 impl Avx512 {
+    /// The same word in every lane, for memory that is filled before it is known that the instructions are there.
+    pub(super) const fn filled(word: u32) -> Self {
+        // SAFETY: both are 64 bytes, any of which are valid.
+        Avx512(unsafe { std::mem::transmute::<[u32; 16], __m512i>([word; 16]) })
+    }
+
     #[inline(always)]
     fn rotate_right<const N: i32>(self) -> Self {
         avx512!(Avx512(_mm512_ror_epi32::<N>(self.0)))

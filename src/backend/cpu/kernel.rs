@@ -52,15 +52,12 @@ pub(super) fn scan<V: Lanes>(
         let first = first.wrapping_add(done);
         let valid = if count - done < V::COUNT { (1 << (count - done)) - 1 } else { u32::MAX };
         let nonce = V::count_from(first).swap_bytes();
-        let mut words = Rolling::new(schedule, nonce);
         if let [rounds] = versions {
-            report(0, last_word(rounds, nonce, &mut words).swapped_at_most(limit) & valid, first, hits);
+            let words = &mut Rolling::new(schedule, nonce);
+            report(0, last_word(rounds, nonce, words).swapped_at_most(limit) & valid, first, hits);
         } else {
             let mut ready = [V::splat(0); 64];
-            unrolled!(T in [
-                16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39
-                40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63
-            ] { ready[T] = words.next::<T>(); });
+            prepare(schedule, nonce, &mut ready);
             for (version, rounds) in versions.iter().enumerate() {
                 let lanes = last_word(rounds, nonce, &mut Ready(&ready)).swapped_at_most(limit) & valid;
                 report(version, lanes, first, hits);
@@ -69,9 +66,20 @@ pub(super) fn scan<V: Lanes>(
     }
 }
 
+/// Computes the first hash's schedule words 16 to 63 with their round constants, for a byte-swapped nonce in each lane.
+/// The others stay as they are.
+#[inline(always)]
+pub(super) fn prepare<V: Lanes>(schedule: &Schedule, nonce: V, ready: &mut [V; 64]) {
+    let mut words = Rolling::new(schedule, nonce);
+    unrolled!(T in [
+        16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 38 39
+        40 41 42 43 44 45 46 47 48 49 50 51 52 53 54 55 56 57 58 59 60 61 62 63
+    ] { ready[T] = words.next::<T>(); });
+}
+
 /// Puts the lanes whose bit is set into the hits.
 #[inline(always)]
-fn report(version: usize, mut lanes: u32, first: u32, hits: &mut Hits) {
+pub(super) fn report(version: usize, mut lanes: u32, first: u32, hits: &mut Hits) {
     while lanes != 0 {
         hits.push(Hit { version, nonce: first.wrapping_add(lanes.trailing_zeros()) });
         lanes &= lanes - 1;

@@ -6,6 +6,8 @@ mod armv8_sha2;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_asm;
 mod choice;
 mod kernel;
 mod lanes;
@@ -53,6 +55,8 @@ struct Form {
 
 /// What is worth a try with lanes: the shared schedule is soon a small part of a hash.
 const FEW: &[usize] = &[1, 2, 4, 8];
+/// What is worth a try where what a version costs beside its hashes is little.
+const MANY: &[usize] = &[1, 8, 32, 64];
 
 /// All forms of this program's architecture.
 static FORMS: &[Form] = &[
@@ -67,9 +71,21 @@ static FORMS: &[Form] = &[
                 && is_x86_feature_detected!("sse4.1")
                 && is_x86_feature_detected!("avx")
         },
-        versions: &[1, 8, 32, 64],
+        versions: MANY,
         scan: || {
             let mut search = sha_ni::ShaNi::new();
+            // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
+            Box::new(move |s, v, first, count, limit, hits| unsafe { search.scan(s, v, first, count, limit, hits) })
+        },
+    },
+    #[cfg(target_arch = "x86_64")]
+    Form {
+        name: "avx512-asm",
+        lack: "this processor has no AVX-512 F and BW",
+        detect: || is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw"),
+        versions: MANY,
+        scan: || {
+            let mut search = avx512_asm::Avx512Asm::new();
             // SAFETY: a `Kernel` is made by `Kernel::detect` alone, which found what `detect` above asks for.
             Box::new(move |s, v, first, count, limit, hits| unsafe { search.scan(s, v, first, count, limit, hits) })
         },
@@ -126,7 +142,7 @@ static FORMS: &[Form] = &[
 
 impl Kernel {
     /// The names of all forms, whether or not this processor has them.
-    pub const NAMES: [&str; 7] = ["sha-ni", "avx512", "avx2", "sse4.1", "armv8-sha2", "neon", "portable"];
+    pub const NAMES: [&str; 8] = ["sha-ni", "avx512-asm", "avx512", "avx2", "sse4.1", "armv8-sha2", "neon", "portable"];
 
     /// The form of that name, or what it lacks here; `None` where no form is called so.
     pub fn detect(name: &str) -> Option<Result<Kernel, &'static str>> {
@@ -251,7 +267,8 @@ mod tests {
         let header = genesis();
         let target = midstate_stratum::Target::from_compact(header.nbits()).unwrap();
         // Miri knows no assembly.
-        for kernel in Kernel::usable().filter(|kernel| !cfg!(miri) || kernel.name() != "sha-ni") {
+        let assembly = |kernel: &Kernel| ["sha-ni", "avx512-asm"].contains(&kernel.name());
+        for kernel in Kernel::usable().filter(|kernel| !cfg!(miri) || !assembly(kernel)) {
             for versions in [1, 3] {
                 let rolled = (0..versions).map(|rolled| header.version() ^ rolled << 13);
                 let work = Work::with_versions(header, rolled, NonceRange::around(header.nonce(), 8), target);
