@@ -35,6 +35,7 @@ fn node(simulator: &Simulator, password: &str, pay_to: &str) -> Node {
         login: Login::Password { user: "alice".to_owned(), password: password.to_owned() },
         pay_to: pay_to.parse().unwrap(),
         tag: b"/a tag/".to_vec(),
+        zmq: None,
     }
 }
 

@@ -15,7 +15,7 @@ use midstate::miner::{Event, Miner};
 use midstate::upstream::Payout;
 use midstate::upstream::{self, Credentials, Fingerprint, Pool, PoolUrl, Source, Trust, TrustError, UrlError};
 #[cfg(feature = "solo")]
-use midstate::upstream::{Login, MAX_TAG, Node, NodeUrl};
+use midstate::upstream::{Login, MAX_TAG, Node, NodeUrl, ZmqUrl};
 use midstate_stratum::Difficulty;
 use std::io;
 use std::path::PathBuf;
@@ -36,6 +36,7 @@ Examples:
   midstate mine --url stratum+tcp://127.0.0.1:3333 --user alice --json --seconds 60
   midstate mine --url stratum+ssl://pool.example:443 --url stratum+tcp://backup.example:3333 --user alice
   midstate mine --url http://127.0.0.1:18443 --rpc-cookie ~/.bitcoin/regtest/.cookie --pay-to bcrt1q…
+  midstate mine --url http://127.0.0.1:8332 --rpc-cookie ~/.bitcoin/.cookie --pay-to bc1q… --zmq tcp://127.0.0.1:28332
   midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
   midstate mine --url stratum+tcp://solo.example:3333 --user bc1q… --verify-payout bc1q…:98%
 
@@ -62,6 +63,11 @@ pub(super) struct Args {
     #[cfg(feature = "solo")]
     #[arg(long, value_name = "TEXT", default_value = "/midstate/", value_parser = parse_tag)]
     tag: String,
+    /// For a node, where it announces new tips (-zmqpubhashblock of Bitcoin Core): tcp://HOST:PORT. Long poll goes on beside it. Once for
+    /// each URL of a node
+    #[cfg(feature = "solo")]
+    #[arg(long, value_name = "URL")]
+    zmq: Vec<ZmqUrl>,
     /// The password; better in the environment or a file, since others can read command lines
     #[arg(long, env = "MIDSTATE_PASSWORD", hide_env_values = true, value_name = "TEXT", default_value = "x")]
     password: String,
@@ -148,6 +154,15 @@ impl Args {
             (None, Some(path)) => Trust::authorities(path)?,
             (None, None) => Trust::System,
         };
+        #[cfg(feature = "solo")]
+        let mut zmq = {
+            let (nodes, given) =
+                (self.urls.iter().filter(|url| matches!(url, SourceUrl::Node(_))).count(), self.zmq.len());
+            if given > 0 && given != nodes {
+                return Err(MineError::Zmq { nodes, given });
+            }
+            self.zmq.iter().cloned()
+        };
         let source = |(url, user): (&SourceUrl, Option<&String>)| match url {
             SourceUrl::Pool(url) => {
                 let user = user.ok_or_else(|| MineError::NoUser(url.to_string()))?.clone();
@@ -171,7 +186,8 @@ impl Args {
                     (None, None) => return Err(MineError::NoLogin(url.to_string())),
                 };
                 let pay_to = self.pay_to.clone().ok_or_else(|| MineError::NoPayTo(url.to_string()))?;
-                Ok(Source::Node(Node { url: url.clone(), login, pay_to, tag: self.tag.clone().into_bytes() }))
+                let (url, tag) = (url.clone(), self.tag.clone().into_bytes());
+                Ok(Source::Node(Node { url, login, pay_to, tag, zmq: zmq.next() }))
             }
         };
         // A slip in the address would else leave it unchecked, without a word.
@@ -205,6 +221,9 @@ pub(super) enum MineError {
     #[cfg(feature = "solo")]
     #[error("{0} bytes; expected {MAX_TAG} at most")]
     Tag(usize),
+    #[cfg(feature = "solo")]
+    #[error("zmq: {given} for {nodes} URLs of nodes; expected one for each, or none")]
+    Zmq { nodes: usize, given: usize },
     #[error("user: {users} for {urls} URLs; expected one for all, or one for each")]
     Users { urls: usize, users: usize },
     #[error("{0:?}; expected a number above 0")]

@@ -203,6 +203,13 @@ impl Reporter {
                 let line = Line::Warning { url, message: warning.to_string() };
                 self.say(&line, BOLD, || format!("warning: {url}: {warning}"))
             }
+            #[cfg(feature = "solo")]
+            upstream::Event::Unheard { url, error } => {
+                let url = url.to_string();
+                let message = format!("new tips are not heard as they are announced, but by long poll alone: {error}");
+                let line = Line::Warning { url: &url, message: message.clone() };
+                self.say(&line, BOLD, || format!("warning: {url}: {message}"))
+            }
             upstream::Event::Message(message) => self.note(&format!("the pool says: {message}")),
             upstream::Event::Unreadable(error) => self.error(&format!("unreadable, passed over: {error}")),
             upstream::Event::Disconnected { url, error, retry } => {

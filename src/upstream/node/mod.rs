@@ -2,8 +2,10 @@
 
 mod rpc;
 mod template;
+mod zmq;
 
 pub use template::{MAX_TAG, TemplateError};
+pub use zmq::{ZmqError, ZmqUrl};
 
 use super::outbox::Outbox;
 use super::payout::Demand;
@@ -11,6 +13,7 @@ use super::session::{LEAVE, SessionError};
 use super::url::{UrlError, host_and_port};
 use super::{Event, VERSION_MASK};
 use crate::job::Share;
+use crate::sha256::Hash;
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Network, ScriptBuf};
 use midstate_stratum::Difficulty;
@@ -29,6 +32,7 @@ use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
 use thiserror::Error;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::time::timeout;
+use zmq::{Announcements, Heard};
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +54,8 @@ pub struct Node {
     pub pay_to: Address<NetworkUnchecked>,
     /// What else stands in a block's coinbase, up to [`MAX_TAG`] bytes.
     pub tag: Vec<u8>,
+    /// Where it announces new tips (`hashblock`), which are else heard of by long poll alone.
+    pub zmq: Option<ZmqUrl>,
 }
 
 /// How a node knows its user.
@@ -169,8 +175,11 @@ pub(super) struct NodeSession<'a> {
 struct Submission {
     share: Share,
     sent: Instant,
-    answer: Pin<Box<dyn Future<Output = Result<Value, NodeError>> + Send>>,
+    answer: Answer,
 }
+
+/// What a node answers, when it does.
+type Answer = Pin<Box<dyn Future<Output = Result<Value, NodeError>> + Send>>;
 
 impl<'a> NodeSession<'a> {
     /// Asks a node for its chain.
@@ -212,18 +221,31 @@ impl<'a> NodeSession<'a> {
             version_mask: VERSION_MASK,
         });
         self.begin(first)?;
+        let mut announcements = Announcements::new(self.node.zmq.as_ref(), self.client.clone());
         loop {
             let long_poll = self.templates.back().and_then(|template| template.long_poll.clone());
             let mut next = std::pin::pin!(next_template(self.client.clone(), long_poll));
+            // Whether an announcement brought the tip that the long poll would have brought.
+            let mut overtaken = false;
             loop {
                 self.outbox.deliver().await;
                 tokio::select! {
                     template = &mut next => {
-                        if let Some(template) = template.map_err(SessionError::Node)? {
+                        if let Some(template) = template.map_err(SessionError::Node)?
+                            && !(overtaken && self.is_on_tip(&template))
+                        {
                             self.begin(template)?;
                         }
                         break;
                     }
+                    heard = announcements.next(self.tip()) => match heard.map_err(SessionError::Node)? {
+                        // The long poll may have been first.
+                        Heard::Template(template) => if !self.is_on_tip(&template) {
+                            self.begin(template)?;
+                            overtaken = true;
+                        },
+                        Heard::Nothing { url, error } => self.outbox.say(Event::Unheard { url, error }),
+                    },
                     answer = answer(&mut self.submission) => self.on_answer(answer)?,
                     // One block after the other: the next may build on what became of this.
                     share = shares.recv(), if self.submission.is_none() => match share {
@@ -253,6 +275,15 @@ impl<'a> NodeSession<'a> {
             self.outbox.say(Event::Lost(lost));
         }
         self.outbox.deliver().await;
+    }
+
+    /// What the newest template's block comes after.
+    fn tip(&self) -> [u8; 32] {
+        self.templates.back().map_or([0; 32], |template| template.job.previous_block_hash)
+    }
+
+    fn is_on_tip(&self, template: &Value) -> bool {
+        template["previousblockhash"] == Hash(self.tip()).to_string()
     }
 
     fn begin(&mut self, template: Value) -> Result<(), SessionError> {
@@ -372,7 +403,7 @@ mod tests {
         }
         let login = Login::Password { user: "u".to_owned(), password: "correct horse".to_owned() };
         let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
-        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
+        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new(), zmq: None };
         assert!(!format!("{node:?}").contains("horse"));
     }
 
@@ -380,7 +411,7 @@ mod tests {
     fn submitting(answer: impl Future<Output = Result<Value, NodeError>> + Send + 'static, leave: bool) -> Event {
         let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
         let login = Login::Password { user: "u".to_owned(), password: "p".to_owned() };
-        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new() };
+        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new(), zmq: None };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let (events, mut said) = tokio::sync::mpsc::channel(8);
