@@ -24,7 +24,7 @@ mod url;
 
 pub use failover::spawn;
 #[cfg(feature = "solo")]
-pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError, ZmqError, ZmqUrl};
+pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, Template, TemplateError, ZmqError, ZmqUrl};
 #[cfg(feature = "payout")]
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use session::SessionError;

@@ -4,7 +4,7 @@ mod rpc;
 mod template;
 mod zmq;
 
-pub use template::{MAX_TAG, TemplateError};
+pub use template::{MAX_TAG, Template, TemplateError};
 pub use zmq::{ZmqError, ZmqUrl};
 
 use super::outbox::Outbox;
@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::time::{Duration, Instant};
-use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
+use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE};
 use thiserror::Error;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::time::timeout;
