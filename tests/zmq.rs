@@ -164,6 +164,17 @@ fn one_job_for_each_tip() {
             assert_eq!(job(&mut events).await, tip);
             before = tip;
         }
+        // Many in a row: some are passed over, but none comes twice, and none after one that is newer.
+        let tips: Vec<_> = (0..50).map(|_| block(&simulator)).collect();
+        let count = |count: usize| u32::try_from(count).unwrap();
+        let all: Vec<_> = tips.iter().enumerate().map(|(at, tip)| announcement(*tip, count(at))).collect();
+        stream.write_all(&all.concat()).await.unwrap();
+        let mut rest = tips.as_slice();
+        while !rest.is_empty() {
+            let next = job(&mut events).await;
+            let at = rest.iter().position(|tip| *tip == next).expect("it is old, or came twice");
+            rest = &rest[at + 1..];
+        }
         simulator.stop().await;
     });
 }

@@ -176,11 +176,13 @@ def cargo_install_para(directory):
 
 
 def build_ours():
-    """Builds our binaries. Returns midstate and pool-sim."""
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "midstate", "-p", "pool-sim"], cwd=ROOT, check=True)
+    """Builds our binaries, in release or in the profile that PROFILE names. Returns midstate and pool-sim."""
+    profile = os.environ.get("PROFILE", "release")
+    subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked", "-p", "midstate", "-p", "pool-sim"], cwd=ROOT, check=True)
     target = json.loads(subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True,
                                        capture_output=True).stdout)["target_directory"]
-    return pathlib.Path(target) / "release/midstate", pathlib.Path(target) / "release/pool-sim"
+    built = pathlib.Path(target) / ("debug" if profile == "dev" else profile)
+    return built / "midstate", built / "pool-sim"
 
 
 class Checks:

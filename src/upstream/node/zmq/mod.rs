@@ -129,9 +129,18 @@ pub(super) struct Announcements {
     client: Client,
     /// None where there is nowhere to listen.
     news: Option<Receiver<News>>,
-    fetch: Option<Answer>,
-    /// The tip that was announced while a template was being fetched.
+    fetch: Option<Fetch>,
+    /// The tip that was announced last, unless it is known or being fetched.
     wanted: Option<[u8; 32]>,
+}
+
+/// A template on its way.
+struct Fetch {
+    /// The tip that was announced.
+    wanted: [u8; 32],
+    /// The tip that was known.
+    known: [u8; 32],
+    answer: Answer,
 }
 
 impl Announcements {
@@ -154,10 +163,17 @@ impl Announcements {
     /// What is heard next, where the newest template is on this tip. Dropped and called again, nothing is lost.
     pub(super) async fn next(&mut self, tip: [u8; 32]) -> Result<Heard, NodeError> {
         loop {
-            if self.fetch.is_none() && self.wanted.take().is_some_and(|wanted| wanted != tip) {
+            // Where the long poll was first, what is on its way may be older.
+            if let Some(overtaken) = self.fetch.take_if(|fetch| fetch.known != tip) {
+                self.wanted.get_or_insert(overtaken.wanted);
+            }
+            if self.fetch.is_none()
+                && let Some(wanted) = self.wanted.take()
+                && wanted != tip
+            {
                 let client = self.client.clone();
-                let fetch = async move { client.call("getblocktemplate", request(None), PATIENCE).await };
-                self.fetch = Some(Box::pin(fetch));
+                let answer = async move { client.call("getblocktemplate", request(None), PATIENCE).await };
+                self.fetch = Some(Fetch { wanted, known: tip, answer: Box::pin(answer) });
             }
             tokio::select! {
                 template = fetched(&mut self.fetch) => {
@@ -174,9 +190,9 @@ impl Announcements {
 }
 
 /// The template that is being fetched; never, where none is.
-async fn fetched(fetch: &mut Option<Answer>) -> Result<Value, NodeError> {
+async fn fetched(fetch: &mut Option<Fetch>) -> Result<Value, NodeError> {
     match fetch {
-        Some(fetch) => fetch.await,
+        Some(fetch) => fetch.answer.as_mut().await,
         None => pending().await,
     }
 }
