@@ -85,7 +85,7 @@ fn what_is_no_publisher_is_named() {
         (bytes(&[greeting, "0000"]), "READY"),
         (bytes(&[HANDSHAKE, "08"]), "flags 0x08"),
         (bytes(&[HANDSHAKE, "02ffffffffffffffff"]), "18446744073709551615 bytes; expected 67108864"),
-        (bytes(&[HANDSHAKE, "02000000000fffffff", "00"]), "closed"),
+        (bytes(&[HANDSHAKE, "020000000003ffffff", "00"]), "closed"),
     ] {
         let said = error(&sent);
         assert!(said.contains(words), "{said}");
