@@ -115,7 +115,8 @@ def bitcoin_core(directory, keep=None, program="bitcoind", options=()):
     atexit.register(datadir.cleanup)
     port, zmq = free_port(), f"tcp://127.0.0.1:{free_port()}"
     node = Process(bitcoind, "-regtest", f"-datadir={datadir.name}", f"-rpcport={port}", "-rpcuser=u", "-rpcpassword=p",
-                   "-listen=0", "-connect=0", "-dnsseed=0", "-printtoconsole=1", "-logtimemicros=1", f"-zmqpubhashblock={zmq}", *options, keep=keep)
+                   "-listen=0", "-connect=0", "-dnsseed=0", "-printtoconsole=1", "-logtimemicros=1",
+                   f"-zmqpubhashblock={zmq}", *options, keep=keep)
     rpc = Rpc(f"127.0.0.1:{port}", "u", "p")
 
     def answers():
@@ -178,7 +179,8 @@ def cargo_install_para(directory):
 def build_ours():
     """Builds our binaries, in release or in the profile that PROFILE names. Returns midstate and pool-sim."""
     profile = os.environ.get("PROFILE", "release")
-    subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked", "-p", "midstate", "-p", "pool-sim"], cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked", "-p", "midstate", "-p", "pool-sim"],
+                   cwd=ROOT, check=True)
     target = json.loads(subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True,
                                        capture_output=True).stdout)["target_directory"]
     built = pathlib.Path(target) / ("debug" if profile == "dev" else profile)
