@@ -109,6 +109,7 @@ fn pool() -> impl Strategy<Value = Table> {
             settings.push(("pay_to", text("bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h")));
             settings.push(("rpc_cookie", text(r"\PC{0,12}")));
             settings.push(("tag", text("[ -~]{0,12}")));
+            settings.push(("zmq", text("tcp://[a-z]{1,9}:[1-9][0-9]{0,3}")));
         }
         settings
     };
@@ -188,6 +189,8 @@ fn written_pool(pool: &PoolConfig) -> Table {
     put(&mut table, "rpc_cookie", pool.rpc_cookie.as_ref().map(path));
     #[cfg(feature = "solo")]
     put(&mut table, "tag", pool.tag.clone());
+    #[cfg(feature = "solo")]
+    put(&mut table, "zmq", pool.zmq.as_ref().map(shown));
     put(&mut table, "quota", pool.quota.map(|quota| i64::from(quota.get())));
     table
 }

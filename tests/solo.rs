@@ -36,6 +36,7 @@ fn node(simulator: &Simulator, password: &str, pay_to: &str) -> Node {
         pay_to: pay_to.parse().unwrap(),
         tag: b"/a tag/".to_vec(),
         quota: None,
+        zmq: None,
     }
 }
 

@@ -5,6 +5,7 @@ import urllib.error, urllib.request
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARA = "0.6.0"
 STRATUM_CLIENT = "1.1.0"
+PYZMQ = "27.3.0"
 
 
 def free_port():
@@ -24,10 +25,10 @@ def wait_for(what, probe, seconds=60, every=0.1):
 
 
 class Process:
-    """A process whose output is kept, line by line, and which ends with the script."""
+    """A process whose output is kept, line by line and with the time of each, and which ends with the script."""
 
     def __init__(self, *command, env=None, keep=None):
-        self.lines, self.keep = [], keep and open(keep, "w")
+        self.lines, self.times, self.keep = [], [], keep and open(keep, "w")
         self.child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                       stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
                                       env={**os.environ, "NO_COLOR": "1", **(env or {})})
@@ -37,6 +38,7 @@ class Process:
 
     def _read(self):
         for line in self.child.stdout:
+            self.times.append(time.time())
             self.lines.append(line.rstrip("\n"))
             if self.keep:
                 self.keep.write(line)
@@ -103,16 +105,18 @@ class Rpc:
         return [self("getblock", self("getblockhash", height), 0) for height in range(1, self("getblockcount") + 1)]
 
 
-def bitcoin_core(directory, keep=None):
-    """Starts the bitcoind that build-bitcoind made in `directory`, on regtest, alone. Returns its JSON-RPC."""
-    bitcoind = pathlib.Path(directory) / "build/bin/bitcoind"
+def bitcoin_core(directory, keep=None, program="bitcoind", options=()):
+    """Starts the bitcoind, or bitcoin-node, that build-bitcoind made in `directory`, on regtest, alone. Returns its JSON-RPC, with its
+    `process`, its `datadir`, and `zmq`, where it announces new tips."""
+    bitcoind = pathlib.Path(directory) / "build/bin" / program
     if not bitcoind.exists():
         sys.exit(f"{bitcoind} is not there; scripts/interop/build-bitcoind {directory} builds it")
     datadir = tempfile.TemporaryDirectory()
     atexit.register(datadir.cleanup)
-    port = free_port()
+    port, zmq = free_port(), f"tcp://127.0.0.1:{free_port()}"
     node = Process(bitcoind, "-regtest", f"-datadir={datadir.name}", f"-rpcport={port}", "-rpcuser=u", "-rpcpassword=p",
-                   "-listen=0", "-connect=0", "-dnsseed=0", "-printtoconsole=1", keep=keep)
+                   "-listen=0", "-connect=0", "-dnsseed=0", "-printtoconsole=1", "-logtimemicros=1",
+                   f"-zmqpubhashblock={zmq}", *options, keep=keep)
     rpc = Rpc(f"127.0.0.1:{port}", "u", "p")
 
     def answers():
@@ -122,8 +126,17 @@ def bitcoin_core(directory, keep=None):
             return rpc("getnetworkinfo")["subversion"]
 
     rpc.version = wait_for("bitcoind", answers)
-    rpc.process = node
+    rpc.process, rpc.datadir, rpc.zmq = node, pathlib.Path(datadir.name), zmq
     return rpc
+
+
+def install_pyzmq(directory):
+    """Makes libzmq, as PyPI's pyzmq carries it, importable."""
+    venv = pathlib.Path(directory) / "venv"
+    if not list(venv.glob("lib/python*/site-packages/zmq")):
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([venv / "bin/pip", "install", "-q", f"pyzmq=={PYZMQ}"], check=True)
+    sys.path += [str(path) for path in venv.glob("lib/python*/site-packages")]
 
 
 def our_node(pool_sim, directory, difficulty):
@@ -164,11 +177,14 @@ def cargo_install_para(directory):
 
 
 def build_ours():
-    """Builds our binaries. Returns midstate and pool-sim."""
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "-p", "midstate", "-p", "pool-sim"], cwd=ROOT, check=True)
+    """Builds our binaries, in release or in the profile that PROFILE names. Returns midstate and pool-sim."""
+    profile = os.environ.get("PROFILE", "release")
+    subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked", "-p", "midstate", "-p", "pool-sim"],
+                   cwd=ROOT, check=True)
     target = json.loads(subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True,
                                        capture_output=True).stdout)["target_directory"]
-    return pathlib.Path(target) / "release/midstate", pathlib.Path(target) / "release/pool-sim"
+    built = pathlib.Path(target) / ("debug" if profile == "dev" else profile)
+    return built / "midstate", built / "pool-sim"
 
 
 class Checks:

@@ -33,6 +33,7 @@ Examples:
   midstate mine --url stratum+ssl://pool.example:443 --url stratum+tcp://backup.example:3333 --user alice
   midstate mine --url stratum+tcp://a.example:3333 --quota 70 --url stratum+tcp://b.example:3333 --quota 30 --user alice
   midstate mine --url http://127.0.0.1:18443 --rpc-cookie ~/.bitcoin/regtest/.cookie --pay-to bcrt1q…
+  midstate mine --url http://127.0.0.1:8332 --rpc-cookie ~/.bitcoin/.cookie --pay-to bc1q… --zmq tcp://127.0.0.1:28332
   midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
   midstate mine --url stratum+tcp://solo.example:3333 --user bc1q… --verify-payout bc1q…:98%
 

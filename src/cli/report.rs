@@ -233,6 +233,12 @@ impl Reporter {
                 let error = error.to_string();
                 self.error(&format!("unreadable, passed over: {}", self.words.of(&error)))
             }
+            #[cfg(feature = "solo")]
+            upstream::Event::Unheard { url, error } => {
+                let url = url.to_string();
+                let message = format!("new tips are not heard as they are announced, but by long poll alone: {error}");
+                self.warning(Some(&url), &message)
+            }
             upstream::Event::Disconnected { url, error, retry, goes_on } => {
                 // That error names it already.
                 let pool = match error {

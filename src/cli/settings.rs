@@ -8,10 +8,10 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use midstate::config::{PoolConfig, Secret, SourceUrl};
 use midstate::upstream::Fingerprint;
-#[cfg(feature = "solo")]
-use midstate::upstream::MAX_TAG;
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
+#[cfg(feature = "solo")]
+use midstate::upstream::{MAX_TAG, ZmqUrl};
 use midstate_stratum::Difficulty;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -46,6 +46,10 @@ pub(super) struct SettingArgs {
     #[cfg(feature = "solo")]
     #[arg(long, value_name = "TEXT", value_parser = parse_tag)]
     pub tag: Option<String>,
+    /// For a node, where it announces new tips (-zmqpubhashblock of Bitcoin Core): tcp://HOST:PORT. Long poll goes on beside it
+    #[cfg(feature = "solo")]
+    #[arg(long, value_name = "URL")]
+    pub zmq: Option<ZmqUrl>,
     /// The password; better in the environment or a file, since others can read command lines [default: x]
     #[arg(long, value_name = "TEXT")]
     pub password: Option<Secret>,
@@ -152,6 +156,8 @@ impl SettingArgs {
             pay_to: self.pay_to.clone().filter(|_| of("pay_to")),
             #[cfg(feature = "solo")]
             tag: self.tag.clone().filter(|_| of("tag")),
+            #[cfg(feature = "solo")]
+            zmq: self.zmq.clone().filter(|_| of("zmq")),
             quota: self
                 .quota
                 .get(pool)

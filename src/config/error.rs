@@ -10,8 +10,14 @@ use thiserror::Error;
 const ALIKE: f64 = 0.8;
 
 /// Settings that only some builds have, and the feature that brings them.
-const OF_FEATURES: [(&str, &str); 5] =
-    [("verify_payout", "payout"), ("strict", "payout"), ("rpc_cookie", "solo"), ("pay_to", "solo"), ("tag", "solo")];
+const OF_FEATURES: [(&str, &str); 6] = [
+    ("verify_payout", "payout"),
+    ("strict", "payout"),
+    ("rpc_cookie", "solo"),
+    ("pay_to", "solo"),
+    ("tag", "solo"),
+    ("zmq", "solo"),
+];
 
 /// What is wrong with a configuration file. Lines are counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

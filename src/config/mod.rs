@@ -21,6 +21,8 @@ use crate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use crate::upstream::Payout;
 #[cfg(feature = "solo")]
+use crate::upstream::ZmqUrl;
+#[cfg(feature = "solo")]
 use bitcoin::{Address, address::NetworkUnchecked};
 use midstate_stratum::Difficulty;
 use serde::Deserialize;
@@ -92,6 +94,10 @@ pub struct PoolConfig {
     #[cfg(feature = "solo")]
     #[serde(deserialize_with = "value::tag")]
     pub tag: Option<String>,
+    /// For a node, where it announces new tips.
+    #[cfg(feature = "solo")]
+    #[serde(deserialize_with = "value::text")]
+    pub zmq: Option<ZmqUrl>,
     /// Its share of the work, beside the other pools' that have one; above 0.
     #[serde(deserialize_with = "value::quota")]
     pub quota: Option<NonZeroU32>,

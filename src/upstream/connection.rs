@@ -28,8 +28,7 @@ pub(super) async fn connect(pool: &Pool, url: &PoolUrl, step: Duration) -> io::R
     let stream = within(limit, "no connection", open(pool, url)).await?;
     // A share must not wait for a packet to fill.
     stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    keep_alive(&stream)?;
     if url.tls {
         let handshake = tls::handshake(&pool.trust, &url.host, stream);
         let stream = within(limit, "TLS has not begun; is it spoken at this port?", handshake).await?;
@@ -39,6 +38,12 @@ pub(super) async fn connect(pool: &Pool, url: &PoolUrl, step: Duration) -> io::R
         let (reader, writer) = stream.into_split();
         Ok(Connection { reader: Box::new(reader), writer: Box::new(writer) })
     }
+}
+
+/// Has a connection probed while nothing moves on it.
+pub(super) fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 async fn open(pool: &Pool, url: &PoolUrl) -> io::Result<TcpStream> {

@@ -28,7 +28,7 @@ mod url;
 
 pub use error::SessionError;
 #[cfg(feature = "solo")]
-pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, TemplateError};
+pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, Template, TemplateError, ZmqError, ZmqUrl};
 #[cfg(feature = "payout")]
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use split::spawn;
@@ -222,6 +222,15 @@ pub enum Event {
         url: String,
         /// What is to be known.
         warning: PayoutWarning,
+    },
+    /// New tips are not heard as the node announces them, but by long poll alone; announcements are tried again. Said once, until one
+    /// is heard.
+    #[cfg(feature = "solo")]
+    Unheard {
+        /// Where they should be.
+        url: ZmqUrl,
+        /// Why.
+        error: ZmqError,
     },
     /// The pool sent what cannot be read. The session goes on without it.
     Unreadable(MessageError),

@@ -35,6 +35,10 @@ pub enum UrlError {
         "url: {0:?} has no port from 1 to 65535; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
     )]
     Port(String),
+    /// Not where a node announces tips.
+    #[cfg(feature = "solo")]
+    #[error("url: {0:?}; expected tcp://HOST:PORT, where the node announces tips")]
+    Zmq(String),
 }
 
 impl PoolUrl {

@@ -205,6 +205,8 @@ async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<S
             Event::Message(message) => said.push(message),
             #[cfg(feature = "payout")]
             Event::Payout { warning, .. } => said.push(warning.to_string()),
+            #[cfg(feature = "solo")]
+            Event::Unheard { .. } => return Err("no node is here".to_owned()),
             Event::Unreadable(error) => said.push(error.to_string()),
             Event::Disconnected { error, retry, .. } => {
                 if matches!(error, SessionError::Reconnect { .. }) && retry < Duration::from_millis(300) {

@@ -144,7 +144,8 @@ impl OfPool<'_, '_, '_> {
                 let pay_to = pay_to.ok_or_else(|| SettingsError::NoPayTo(url.to_string()))?;
                 let tag = self.take("tag", |pool| pool.tag.as_ref(), text, json!(TAG));
                 let tag = tag.unwrap_or_else(|| TAG.to_owned()).into_bytes();
-                Source::Node(Node { url, login, pay_to, tag, quota })
+                let zmq = self.take("zmq", |pool| pool.zmq.as_ref(), text, Value::Null);
+                Source::Node(Node { url, login, pay_to, tag, quota, zmq })
             }
         };
         Ok(Some(source))

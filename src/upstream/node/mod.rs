@@ -2,8 +2,10 @@
 
 mod rpc;
 mod template;
+mod zmq;
 
-pub use template::{MAX_TAG, TemplateError};
+pub use template::{MAX_TAG, Template, TemplateError};
+pub use zmq::{ZmqError, ZmqUrl};
 
 use super::error::SessionError;
 use super::outbox::Outbox;
@@ -12,6 +14,7 @@ use super::session::LEAVE;
 use super::url::{UrlError, host_and_port, shown};
 use super::{Event, VERSION_MASK, next_number};
 use crate::job::Share;
+use crate::sha256::Hash;
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Network, ScriptBuf};
 use midstate_stratum::Difficulty;
@@ -28,10 +31,11 @@ use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Template};
+use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE};
 use thiserror::Error;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver};
 use tokio::time::{Instant, timeout};
+use zmq::{Announcements, Heard};
 
 /// How long a node may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,6 +59,8 @@ pub struct Node {
     pub tag: Vec<u8>,
     /// As a pool's.
     pub quota: Option<NonZeroU32>,
+    /// Where it announces new tips (`hashblock`), which are else heard of by long poll alone.
+    pub zmq: Option<ZmqUrl>,
 }
 
 /// How a node knows its user.
@@ -176,8 +182,11 @@ pub(super) struct NodeSession<'a> {
 struct Submission {
     share: Share,
     sent: Instant,
-    answer: Pin<Box<dyn Future<Output = Result<Value, NodeError>> + Send>>,
+    answer: Answer,
 }
+
+/// What a node answers, when it does.
+type Answer = Pin<Box<dyn Future<Output = Result<Value, NodeError>> + Send>>;
 
 impl<'a> NodeSession<'a> {
     /// Asks a node for its chain.
@@ -221,6 +230,7 @@ impl<'a> NodeSession<'a> {
             resumed: false,
         });
         self.begin(first)?;
+        let mut announcements = Announcements::new(self.node.zmq.as_ref(), self.client.clone());
         loop {
             let long_poll = self.templates.back().and_then(|template| template.long_poll.clone());
             let mut next = std::pin::pin!(next_template(self.client.clone(), long_poll));
@@ -233,6 +243,15 @@ impl<'a> NodeSession<'a> {
                         }
                         break;
                     }
+                    heard = announcements.next(self.tip()) => match heard.map_err(SessionError::Node)? {
+                        // What the long poll answers now may be older, so it is asked anew.
+                        Heard::Template(template) if !self.is_on_tip(&template) => {
+                            self.begin(template)?;
+                            break;
+                        }
+                        Heard::Template(_) => {}
+                        Heard::Nothing { url, error } => self.outbox.say(Event::Unheard { url, error }),
+                    },
                     answer = answer(&mut self.submission) => self.on_answer(answer)?,
                     // One block after the other: the next may build on what became of this.
                     share = shares.recv(), if self.submission.is_none() => match share {
@@ -262,6 +281,15 @@ impl<'a> NodeSession<'a> {
             self.outbox.say(Event::Lost(lost));
         }
         self.outbox.deliver().await;
+    }
+
+    /// What the newest template's block comes after.
+    fn tip(&self) -> [u8; 32] {
+        self.templates.back().map_or([0; 32], |template| template.job.previous_block_hash)
+    }
+
+    fn is_on_tip(&self, template: &Value) -> bool {
+        template["previousblockhash"] == Hash(self.tip()).to_string()
     }
 
     fn begin(&mut self, template: Value) -> Result<(), SessionError> {
@@ -368,72 +396,4 @@ fn explained(word: &str) -> RpcError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::share;
-
-    #[test]
-    fn urls_round_trip_and_secrets_stay_out_of_sight() {
-        for url in ["http://127.0.0.1:18443", "http://[::1]:8332", "http://node.example:80"] {
-            assert_eq!(url.parse::<NodeUrl>().unwrap().to_string(), url);
-        }
-        for wrong in ["https://node:1", "node:1", "http://node", "http://:1", "http://node:0", "http://a/b:1"] {
-            assert!(wrong.parse::<NodeUrl>().is_err(), "{wrong}");
-        }
-        let login = Login::Password { user: "u".to_owned(), password: "correct horse".to_owned() };
-        let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
-        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new(), quota: None };
-        assert!(!format!("{node:?}").contains("horse"));
-    }
-
-    /// Runs a test in a session whose block is on its way, with this for its answer.
-    fn submitting(answer: impl Future<Output = Result<Value, NodeError>> + Send + 'static, leave: bool) -> Event {
-        let pay_to = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h".parse().unwrap();
-        let login = Login::Password { user: "u".to_owned(), password: "p".to_owned() };
-        let node = Node { url: "http://n:1".parse().unwrap(), login, pay_to, tag: Vec::new(), quota: None };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let (events, mut said) = tokio::sync::mpsc::channel(8);
-            let (_, mut no_more) = tokio::sync::mpsc::unbounded_channel();
-            let mut session = NodeSession {
-                client: Client::new(&node.url, &node.login).unwrap(),
-                outbox: Outbox::new(events),
-                pay_to: ScriptBuf::new(),
-                demand: Demand::of_all(node.pay_to.clone(), Network::Regtest),
-                extranonce1: [0; EXTRANONCE1_SIZE],
-                templates: VecDeque::new(),
-                submission: Some(Submission { share: share(1), sent: Instant::now(), answer: Box::pin(answer) }),
-                jobs: 0,
-                number: 0,
-                worked: true,
-                node: &node,
-            };
-            if leave {
-                session.leave().await;
-            }
-            session.give_up(&mut no_more).await;
-            drop(session);
-            let event = said.recv().await.unwrap();
-            assert!(said.recv().await.is_none(), "its fate was told twice");
-            event
-        })
-    }
-
-    #[test]
-    fn a_blocks_fate_is_told_however_its_session_ends() {
-        let taken = || async { Ok(Value::Null) };
-        assert!(matches!(submitting(taken(), true), Event::Answered { verdict: Ok(()), .. }));
-        assert!(matches!(submitting(taken(), false), Event::Lost(shares) if shares.len() == 1));
-        let silent = async { Err(NodeError::Silent { method: "submitblock" }) };
-        assert!(matches!(submitting(silent, true), Event::Lost(shares) if shares.len() == 1));
-        assert!(matches!(submitting(pending(), false), Event::Lost(shares) if shares.len() == 1));
-    }
-
-    #[test]
-    fn every_word_is_explained() {
-        for word in ["duplicate", "inconclusive", "high-hash", "bad-version(0x00000001)", "bad-something-new"] {
-            let RpcError { message, .. } = explained(word);
-            assert!(message.starts_with(word) && message.len() > word.len() + 5, "{message}");
-        }
-    }
-}
+mod tests;

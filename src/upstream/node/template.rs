@@ -4,8 +4,9 @@ use crate::job::{Job, Share};
 use crate::sha256::sha256d;
 use crate::upstream::VERSION_MASK;
 use bitcoin::absolute::LockTime;
+use bitcoin::hashes::Hash as _;
 use bitcoin::script::{Builder, PushBytesBuf};
-use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Witness, consensus, transaction};
+use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness, consensus, transaction};
 use hex::prelude::DisplayHex;
 use midstate_stratum::{CompactError, Target};
 use serde::Deserialize;
@@ -22,6 +23,8 @@ const LEAST_WORK: u32 = 18;
 const NTIME_ROLL: u32 = 600;
 /// The longest tag: a coinbase's script has at most 100 bytes, and the height and the extranonces are in it too.
 pub const MAX_TAG: usize = 80;
+/// So many characters are shown of what makes no sense.
+const LONGEST_SHOWN: usize = 100;
 
 /// What of a template is read.
 #[derive(Deserialize)]
@@ -47,28 +50,63 @@ struct TransactionFields {
 #[derive(Debug, Error)]
 pub enum TemplateError {
     /// A field is missing, or of another type.
-    #[error("template: {0}")]
+    #[error("template: {}", shortened(&.0.to_string()))]
     Fields(#[from] serde_json::Error),
     /// A field that should be bytes in hex.
     #[error("template: {field} is {value:?}; expected {expected}")]
     Hex {
         /// Which.
         field: &'static str,
-        /// What came.
+        /// What came, or how it begins.
         value: String,
         /// What should have come.
         expected: &'static str,
+    },
+    /// What should be a transaction is none: a block with it would be worth nothing.
+    #[error("template: transactions[{index}].data: {error}; expected a transaction")]
+    Transaction {
+        /// Which.
+        index: usize,
+        /// What is wrong with it.
+        error: consensus::encode::Error,
+    },
+    /// A transaction's name is not its own.
+    #[error("template: transactions[{index}].txid: {value}; expected {expected}, the data's")]
+    Txid {
+        /// Which.
+        index: usize,
+        /// What came.
+        value: Txid,
+        /// What the data has.
+        expected: Txid,
     },
     /// A target that is none.
     #[error("template: bits: {0}")]
     Bits(#[from] CompactError),
 }
 
-/// A template, made into a job.
-pub(super) struct Template {
-    pub(super) job: Arc<Job>,
-    /// What to ask with for the next, so that the node answers when there is something new.
-    pub(super) long_poll: Option<String>,
+impl TemplateError {
+    /// Of what came, no more than tells what it was: a transaction may have megabytes.
+    fn hex(field: &'static str, value: &str, expected: &'static str) -> TemplateError {
+        let value = shortened(value);
+        TemplateError::Hex { field, value, expected }
+    }
+}
+
+/// A text of up to so many characters, or how it begins.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A template, made into a job: what a node answered to `getblocktemplate` with `rules: ["segwit"]`, and a coinbase of our own.
+pub struct Template {
+    /// The job. Its shares are blocks, of 2^18 hashes on average at least.
+    pub job: Arc<Job>,
+    /// What to ask with for the next (`longpollid`), so that the node answers when there is something new.
+    pub long_poll: Option<String>,
     /// All transactions but the coinbase, as they are in the block.
     transactions: Vec<Vec<u8>>,
     /// Whether the coinbase carries a commitment to witnesses, and so a witness of its own.
@@ -76,8 +114,9 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Reads a template into a job that pays this script, under this name.
-    pub(super) fn read(
+    /// Reads a template into a job of this id, which pays all to this script. In its coinbase stand the tag, cut to [`MAX_TAG`] bytes, and
+    /// what tells miners on one node apart.
+    pub fn read(
         template: serde_json::Value,
         id: String,
         pay_to: &ScriptBuf,
@@ -87,19 +126,25 @@ impl Template {
         let fields: Fields = serde_json::from_value(template)?;
         let mut transactions = Vec::new();
         let mut txids = Vec::new();
-        for transaction in &fields.transactions {
-            transactions.push(bytes("transactions.data", &transaction.data)?);
-            txids.push(reversed("transactions.txid", &transaction.txid)?);
+        for (index, transaction) in fields.transactions.iter().enumerate() {
+            let data = bytes("transactions.data", &transaction.data)?;
+            // A block whose transactions are not what they are said to be is refused, and that it is one should not be heard of first
+            // when it is found.
+            let read = consensus::deserialize::<Transaction>(&data);
+            let expected = read.map_err(|error| TemplateError::Transaction { index, error })?.compute_txid();
+            let value = Txid::from_byte_array(reversed("transactions.txid", &transaction.txid)?);
+            if value != expected {
+                return Err(TemplateError::Txid { index, value, expected });
+            }
+            transactions.push(data);
+            txids.push(expected.to_byte_array());
         }
         let commitment = fields.default_witness_commitment.as_deref();
         let commitment = commitment.map(|script| bytes("default_witness_commitment", script)).transpose()?;
         let witness = commitment.is_some();
         let (coinbase1, coinbase2) = coinbase(fields.height, fields.coinbasevalue, pay_to, tag, commitment);
-        let nbits = u32::from_str_radix(&fields.bits, 16).map_err(|_| TemplateError::Hex {
-            field: "bits",
-            value: fields.bits.clone(),
-            expected: "eight hex digits",
-        })?;
+        let nbits = hex::decode_to_array(&fields.bits).map(u32::from_be_bytes);
+        let nbits = nbits.map_err(|_| TemplateError::hex("bits", &fields.bits, "eight hex digits"))?;
         let job = Job {
             id,
             previous_block_hash: reversed("previousblockhash", &fields.previousblockhash)?,
@@ -120,8 +165,8 @@ impl Template {
         Ok(Template { job: Arc::new(job), long_poll: fields.longpollid, transactions, witness })
     }
 
-    /// A share's whole block, in hex.
-    pub(super) fn block(&self, share: &Share) -> String {
+    /// The whole block of a share of this job, in hex, as `submitblock` takes it.
+    pub fn block(&self, share: &Share) -> String {
         let Job { coinbase1, extranonce1, coinbase2, .. } = &*self.job;
         let coinbase = [coinbase1, extranonce1, &share.origin.extranonce2, coinbase2].map(Vec::as_slice).concat();
         let mut block = share.header.0.to_vec();
@@ -196,14 +241,13 @@ fn merkle_branches(mut level: Vec<[u8; 32]>) -> Vec<[u8; 32]> {
 }
 
 fn bytes(field: &'static str, digits: &str) -> Result<Vec<u8>, TemplateError> {
-    let error = |_| TemplateError::Hex { field, value: digits.to_owned(), expected: "bytes in hex" };
-    hex::decode_to_vec(digits).map_err(error)
+    hex::decode_to_vec(digits).map_err(|_| TemplateError::hex(field, digits, "bytes in hex"))
 }
 
 /// A hash, which people write in reverse.
 fn reversed(field: &'static str, digits: &str) -> Result<[u8; 32], TemplateError> {
-    let error = |_| TemplateError::Hex { field, value: digits.to_owned(), expected: "64 hex digits" };
-    let mut hash: [u8; 32] = hex::decode_to_array(digits).map_err(error)?;
+    let hash = hex::decode_to_array(digits).map_err(|_| TemplateError::hex(field, digits, "64 hex digits"));
+    let mut hash: [u8; 32] = hash?;
     hash.reverse();
     Ok(hash)
 }
@@ -212,8 +256,7 @@ fn reversed(field: &'static str, digits: &str) -> Result<[u8; 32], TemplateError
 mod tests {
     use super::*;
     use crate::job::Origin;
-    use bitcoin::hashes::Hash as _;
-    use bitcoin::{Block, Txid, merkle_tree};
+    use bitcoin::{Block, merkle_tree};
     use serde_json::{Value, json};
 
     /// A transaction that differs by its lock time.
@@ -292,14 +335,22 @@ mod tests {
             ("bits", json!("ff800000")),
             ("previousblockhash", json!("00")),
             ("height", json!("one")),
+            ("bits", json!("+207ffff")),
+            ("bits", json!("0".repeat(1 << 20))),
+            ("version", json!("0".repeat(1 << 20))),
             ("transactions", json!([{"data": "0", "txid": "00".repeat(32)}])),
+            ("transactions", json!([{"data": "00", "txid": "00".repeat(32)}])),
+            (
+                "transactions",
+                json!([{"data": consensus::encode::serialize_hex(&transaction(1)), "txid": "00".repeat(32)}]),
+            ),
             ("default_witness_commitment", json!("6a2")),
             ("curtime", Value::Null),
         ] {
             let mut bad = template(20, 1);
             bad[field] = value;
             let error = read(bad).err().unwrap().to_string();
-            assert!(error.contains("template: ") && error.len() < 200, "{error}");
+            assert!(error.contains("template: ") && error.len() < 300, "{error}");
         }
         let mut bad = template(20, 1);
         bad.as_object_mut().unwrap().remove("coinbasevalue");
