@@ -140,6 +140,7 @@ impl Failover {
                 let oldest =
                     self.candidates.iter().filter_map(|candidate| Some(candidate.kept.as_ref()?.until())).min();
                 tokio::select! {
+                    biased;
                     ended = &mut running => return (ended, place),
                     share = self.shares.recv(), if way.to_session.is_some() => match share {
                         Some(share) => if let Some(share) = way.take(share) { self.hold(share).await; },

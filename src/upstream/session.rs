@@ -556,6 +556,8 @@ mod tests {
             let (events, mut said) = mpsc::channel(8);
             let mut session = Session::new(connection, &pool, &url, STEP, events);
             session.worked = true;
+            // That of the shares in tests.
+            session.number = 0;
             test(&mut session, &mut said).await;
         });
     }

@@ -108,6 +108,8 @@ impl Split {
     async fn run(mut self) {
         loop {
             tokio::select! {
+                // Shares first: what was found before its source was changed is still of it.
+                biased;
                 share = self.shares.recv() => match share {
                     Some(share) => self.route(share).await,
                     None => break,
