@@ -33,7 +33,6 @@ fn arguments_that_make_no_sense_are_named_and_end_with_2() {
             format!("{url} http://127.0.0.1:1 --zmq ipc:///run/zmq"),
             vec!["--zmq", "ipc:///run/zmq", "expected tcp://HOST:PORT"],
         ),
-        (format!("{url} stratum+tcp://h:1 --zmq tcp://h:2"), vec!["zmq: 1 for 0", "one for each"]),
         (format!("{url} http://127.0.0.1:1 --pay-to nobody"), vec!["--pay-to", "nobody"]),
         ("mine --url stratum+tcp://h:1".to_owned(), vec!["stratum+tcp://h:1", "--user"]),
         (
