@@ -3,7 +3,7 @@
 use super::book::Terms;
 use super::difficulty::SessionDifficulty;
 use super::judge::Submitter;
-use super::sessions::{Claim, Sent};
+use super::sessions::{Claim, Last, Sent};
 use super::{EXTRANONCE2_SIZE, PoolEvent, PoolJob, Port, Shared};
 use midstate_stratum::Difficulty;
 use midstate_stratum::codec::{LineError, LineReader};
@@ -240,7 +240,7 @@ impl<'a> Session<'a> {
     fn subscribe(&mut self, resumed: Option<&str>) -> SubscribeReply {
         let claim = self.claim.get_or_insert_with(|| {
             let claim = self.shared.sessions.take(resumed, std::time::Instant::now());
-            if let Some(sent) = claim.sent_before() {
+            if let Some(sent) = claim.before().and_then(|last| last.sent) {
                 self.difficulty.resume(sent.difficulty);
             }
             let (session, extranonce1, resumed) = (self.number, claim.extranonce1(), claim.is_resumed());
@@ -295,14 +295,16 @@ impl<'a> Session<'a> {
     async fn send_first(&mut self) -> Result<(), End> {
         self.difficulty.begin(self.now());
         let job = Arc::clone(&self.jobs.borrow_and_update());
-        match self.claim.as_ref().and_then(Claim::sent_before) {
+        match self.claim.as_ref().and_then(Claim::before) {
             // Its older jobs are good as long as their tip is. It may have this one already, and be at its end: so another.
-            Some(sent) => {
-                let clean = sent.previous_block_hash != job.previous_block_hash;
+            Some(Last { heard, sent: Some(sent) }) => {
+                // What was sent to a connection that was dead never came: the miner knows no tip that is newer than its last word.
+                let clean = sent.previous_block_hash != job.previous_block_hash
+                    || self.shared.tips.look().since() < heard.elapsed();
                 self.send_job(&self.shared.book.again(&job), clean).await
             }
             // Whatever a miner has from before, this is another session.
-            None => self.send_job(&job, true).await,
+            _ => self.send_job(&job, true).await,
         }
     }
 

@@ -47,10 +47,13 @@ struct Living {
     taken: Notify,
 }
 
+/// What happened last in a session.
 #[derive(Clone, Copy)]
-struct Last {
-    heard: Instant,
-    sent: Option<Sent>,
+pub(super) struct Last {
+    /// When its miner said something.
+    pub(super) heard: Instant,
+    /// What went to it, be it that it arrived or not.
+    pub(super) sent: Option<Sent>,
 }
 
 /// The last job that went to a session.
@@ -63,7 +66,7 @@ pub(super) struct Sent {
 struct Ended {
     id: String,
     extranonce1: u32,
-    sent: Option<Sent>,
+    last: Last,
     at: Instant,
 }
 
@@ -71,9 +74,8 @@ struct Ended {
 pub(super) struct Claim<'a> {
     id: String,
     living: Arc<Living>,
-    is_resumed: bool,
-    /// What was sent to it before.
-    sent: Option<Sent>,
+    /// Of the connection that had it before, if it was resumed.
+    before: Option<Last>,
     from: &'a Sessions,
 }
 
@@ -94,17 +96,19 @@ impl Sessions {
     pub(super) fn take(&self, asked: Option<&str>, now: Instant) -> Claim<'_> {
         let mut state = self.state();
         state.forget(self.resume_within, now);
-        let found = asked.and_then(|id| Some((id.to_owned(), state.resume(id, self.silent_after, now)?)));
-        let is_resumed = found.is_some();
-        let (id, (extranonce1, sent)) = found.unwrap_or_else(|| {
-            let (id, extranonce1) = state.invent(self);
-            (id, (extranonce1, None))
+        let found = asked.and_then(|id| {
+            let (extranonce1, last) = state.resume(id, self.silent_after, now)?;
+            Some((id.to_owned(), extranonce1, Some(last)))
         });
-        let last = Mutex::new(Last { heard: now, sent });
+        let (id, extranonce1, before) = found.unwrap_or_else(|| {
+            let (id, extranonce1) = state.invent(self);
+            (id, extranonce1, None)
+        });
+        let last = Mutex::new(Last { heard: now, sent: before.and_then(|last| last.sent) });
         let living = Arc::new(Living { extranonce1, last, taken: Notify::new() });
         state.used.insert(extranonce1);
         state.living.insert(id.clone(), Arc::clone(&living));
-        Claim { id, living, is_resumed, sent, from: self }
+        Claim { id, living, before, from: self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -123,18 +127,18 @@ impl State {
         }
     }
 
-    /// Its extranonce1 and what was sent to it, if it can be had.
-    fn resume(&mut self, id: &str, silent_after: Duration, now: Instant) -> Option<(u32, Option<Sent>)> {
+    /// Its extranonce1 and what happened last in it, if it can be had.
+    fn resume(&mut self, id: &str, silent_after: Duration, now: Instant) -> Option<(u32, Last)> {
         if let Some(at) = self.ended.iter().position(|ended| ended.id == id) {
-            return self.ended.remove(at).map(|ended| (ended.extranonce1, ended.sent));
+            return self.ended.remove(at).map(|ended| (ended.extranonce1, ended.last));
         }
         let living = self.living.get(id)?;
-        let last = living.last();
+        let last = *living.last();
         if now.saturating_duration_since(last.heard) < silent_after {
             return None;
         }
         living.taken.notify_one();
-        Some((living.extranonce1, last.sent))
+        Some((living.extranonce1, last))
     }
 
     /// An id and an extranonce1 that nobody has.
@@ -172,12 +176,12 @@ impl Claim<'_> {
 
     /// Whether it is a session that was there before.
     pub(super) fn is_resumed(&self) -> bool {
-        self.is_resumed
+        self.before.is_some()
     }
 
-    /// What was sent to it on its connection before this one, if anything.
-    pub(super) fn sent_before(&self) -> Option<Sent> {
-        self.sent
+    /// What happened last on its connection before this one, if it had one.
+    pub(super) fn before(&self) -> Option<Last> {
+        self.before
     }
 
     /// Notes that the miner said something.
@@ -203,8 +207,8 @@ impl Drop for Claim<'_> {
         if state.living.get(&self.id).is_some_and(|living| Arc::ptr_eq(living, &self.living)) {
             state.living.remove(&self.id);
             let (id, extranonce1) = (std::mem::take(&mut self.id), self.living.extranonce1);
-            let sent = self.living.last().sent;
-            state.ended.push_back(Ended { id, extranonce1, sent, at: Instant::now() });
+            let last = *self.living.last();
+            state.ended.push_back(Ended { id, extranonce1, last, at: Instant::now() });
         }
     }
 }
@@ -243,7 +247,7 @@ mod tests {
         drop(first);
         let resumed = sessions.take(Some(&id), now);
         assert_eq!((resumed.extranonce1(), resumed.id()), ([0xff; 4], id.as_str()));
-        assert_eq!((resumed.is_resumed(), resumed.sent_before()), (true, Some(*SENT)));
+        assert_eq!((resumed.is_resumed(), resumed.before().and_then(|last| last.sent)), (true, Some(*SENT)));
     }
 
     #[test]
@@ -266,7 +270,7 @@ mod tests {
         silent.keep(*SENT);
         let minute_later = Instant::now() + Duration::from_secs(61);
         let new = sessions.take(Some(&id), minute_later);
-        assert_eq!((new.extranonce1(), new.sent_before()), ([0, 0, 0, 7], Some(*SENT)));
+        assert_eq!((new.extranonce1(), new.before().and_then(|last| last.sent)), ([0, 0, 0, 7], Some(*SENT)));
         wait_until_taken(&silent);
         drop(silent);
         // It lives on.
