@@ -66,6 +66,15 @@ pub(super) fn scan<V: Lanes>(
     }
 }
 
+/// Versions in parts of one size, of at most `most`, each with the index of its first: whoever shares the nonces' schedules among
+/// a part computes them as seldom as can be.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn parts(versions: &[Rounds], most: usize) -> impl Iterator<Item = (usize, &[Rounds])> {
+    let parts = versions.len().div_ceil(most).max(1);
+    let part = versions.len().div_ceil(parts).max(1);
+    versions.chunks(part).enumerate().map(move |(i, versions)| (i * part, versions))
+}
+
 /// Computes the first hash's schedule words 16 to 63 with their round constants, for a byte-swapped nonce in each lane.
 /// The others stay as they are.
 #[inline(always)]

@@ -9,6 +9,8 @@ mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod avx512_asm;
 mod choice;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod generated;
 mod kernel;
 mod lanes;
 #[cfg(test)]

@@ -40,6 +40,7 @@
 //! Weaving the two together costs a tenth.
 
 use super::{Version, known};
+use crate::backend::cpu::generated::assert_current;
 use std::fmt::Write;
 use std::mem::offset_of;
 
@@ -305,10 +306,5 @@ fn assembly() -> String {
 
 #[test]
 fn pass_is_as_generated() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/backend/cpu/avx512_asm/pass.s");
-    if std::env::var_os("MIDSTATE_WRITE").is_some() {
-        std::fs::write(path, assembly()).expect("pass.s can be written");
-    }
-    let current = std::fs::read_to_string(path).expect("pass.s can be read").replace("\r\n", "\n");
-    assert!(current == assembly(), "pass.s is not what generate.rs writes: run this test with MIDSTATE_WRITE=1");
+    assert_current("avx512_asm/pass.s", &assembly());
 }

@@ -145,10 +145,7 @@ impl Avx512Asm {
             unsafe { avx512::scan(schedule, rounds, first, count, limit, hits) };
             return;
         }
-        // Parts of one size, for many versions: the nonces' schedules are computed once a part.
-        let parts = rounds.len().div_ceil(VERSIONS).max(1);
-        let part = rounds.len().div_ceil(parts).max(1);
-        for (i, rounds) in rounds.chunks(part).enumerate() {
+        for (first_version, rounds) in kernel::parts(rounds, VERSIONS) {
             let Memory { constants, rows, versions, results } = &mut *self.0;
             for (version, rounds) in versions.iter_mut().zip(rounds) {
                 *version = Version::new(rounds);
@@ -164,7 +161,7 @@ impl Avx512Asm {
                 unsafe { passes(constants, rows, versions.as_ptr_range().start, versions.as_ptr_range().end, results) };
                 for (version, e) in results.iter().take(rounds.len()).enumerate() {
                     let lanes = e.add(Avx512::splat(IV[7])).swapped_at_most(limit) & valid;
-                    kernel::report(i * part + version, lanes, first, hits);
+                    kernel::report(first_version + version, lanes, first, hits);
                 }
             }
         }

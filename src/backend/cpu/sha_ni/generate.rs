@@ -48,6 +48,7 @@
 //! shuffle would do; but shuffles want the units that the schedule's instructions want, and loads are free.
 
 use super::{Job, LANES};
+use crate::backend::cpu::generated::assert_current;
 use std::fmt::Write;
 
 /// Groups of four rounds in a pass.
@@ -347,10 +348,5 @@ fn assembly() -> String {
 
 #[test]
 fn lanes_are_as_generated() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/backend/cpu/sha_ni/lanes.s");
-    if std::env::var_os("MIDSTATE_WRITE").is_some() {
-        std::fs::write(path, assembly()).expect("lanes.s can be written");
-    }
-    let current = std::fs::read_to_string(path).expect("lanes.s can be read").replace("\r\n", "\n");
-    assert!(current == assembly(), "lanes.s is not what generate.rs writes: run this test with MIDSTATE_WRITE=1");
+    assert_current("sha_ni/lanes.s", &assembly());
 }

@@ -42,7 +42,7 @@ mod generate;
 #[cfg(test)]
 mod mutants;
 
-use super::kernel::{Hit, Hits};
+use super::kernel::{self, Hit, Hits};
 use crate::sha256::{DIGEST_BITS, HEADER_BITS, IV, K, PADDING, Rounds, Schedule, round, small_sigma0};
 use std::arch::x86_64::{
     __m128i, _mm_add_epi32, _mm_alignr_epi8, _mm_castps_si128, _mm_castsi128_ps, _mm_cmpeq_epi32, _mm_cvtsi32_si128,
@@ -248,10 +248,7 @@ impl ShaNi {
         limit: u32,
         hits: &mut Hits,
     ) {
-        // Parts of one size, for many versions: the nonces' schedules are computed once a part.
-        let parts = rounds.len().div_ceil(VERSIONS).max(1);
-        let part = rounds.len().div_ceil(parts).max(1);
-        for (i, rounds) in rounds.chunks(part).enumerate() {
+        for (first_version, rounds) in kernel::parts(rounds, VERSIONS) {
             for (version, rounds) in self.memory.versions.iter_mut().zip(rounds) {
                 *version = Version::new(rounds);
             }
@@ -263,7 +260,7 @@ impl ShaNi {
                 // SAFETY: the processor has what it must, says the caller; and no more nonces than fit.
                 unsafe { self.hash(schedule, nonce, nonces as usize) };
                 self.take_hits(nonces as usize, limit, |job| {
-                    let version = i * part + job % rounds.len();
+                    let version = first_version + job % rounds.len();
                     hits.push(Hit { version, nonce: nonce.wrapping_add((job / rounds.len()) as u32) });
                 });
                 done += nonces;
