@@ -57,8 +57,7 @@ impl Failover {
                 biased;
                 share = self.shares.recv() => self.hold(share?).await,
                 () = changed(&mut self.wanted) => {
-                    let (_, lost) = take_over(&mut self.candidates, &mut self.wanted, None);
-                    lose(&self.events, lost).await;
+                    self.take_over(None).await;
                 }
                 () = until(soonest) => {
                     let now = Instant::now();
@@ -70,8 +69,8 @@ impl Failover {
 
     /// Keeps a share for when its session is resumed. Without such a session it was on its way when that ended.
     async fn hold(&mut self, share: Share) {
-        let kept = self.candidates.iter_mut().filter_map(|candidate| candidate.kept.as_mut());
-        match kept.into_iter().find(|kept| kept.owns(&share)) {
+        let mut kept = self.candidates.iter_mut().filter_map(|candidate| candidate.kept.as_mut());
+        match kept.find(|kept| kept.owns(&share)) {
             Some(kept) => kept.held.push_back(share),
             None => lose(&self.events, vec![share]).await,
         }
@@ -148,22 +147,38 @@ impl Failover {
                     },
                     to = better(&mut self.candidates[..place.unwrap_or_default()]) => break SessionError::Better { to },
                     () = changed(&mut self.wanted) => {
-                        let lost;
-                        (place, lost) = take_over(&mut self.candidates, &mut self.wanted, Some(source));
-                        lose(&self.events, lost).await;
+                        place = self.take_over(Some(source)).await;
                         if place.is_none() {
                             break SessionError::Removed;
                         }
                     }
                     () = until(oldest) => {
                         let now = Instant::now();
-                        lose(&self.events, forget(&mut self.candidates, |until| until <= now)).await;
+                        self.lose(|until| until <= now).await;
                     }
                 }
             }
         };
         session.leave().await;
         (Err(error), place)
+    }
+
+    /// Makes the candidates those that are wanted; what is known of those that stay is kept. Where there is a session, with what
+    /// source: the place it now has among them, if it is still wanted.
+    async fn take_over(&mut self, current: Option<&Source>) -> Option<usize> {
+        let mut old = std::mem::take(&mut self.candidates);
+        let mut place = None;
+        for source in self.wanted.borrow_and_update().iter() {
+            if place.is_none() && current == Some(source) {
+                place = Some(self.candidates.len());
+            } else {
+                let known = old.iter().position(|candidate| candidate.source == *source);
+                let known = known.map(|known| old.swap_remove(known));
+                self.candidates.push(known.unwrap_or_else(|| Candidate::new(source.clone())));
+            }
+        }
+        lose(&self.events, forget(&mut old, |_| true)).await;
+        place
     }
 }
 
@@ -185,26 +200,6 @@ impl Way {
             _ => Some(share),
         }
     }
-}
-
-/// Makes the candidates those that are wanted; what is known of the others is kept. Where there is a session, with what source:
-/// the place it now has among them, if it is still wanted. And the shares that wait for sessions with sources that are not.
-fn take_over(
-    candidates: &mut Vec<Candidate>,
-    wanted: &mut watch::Receiver<Vec<Source>>,
-    current: Option<&Source>,
-) -> (Option<usize>, Vec<Share>) {
-    let mut old = std::mem::take(candidates);
-    let mut place = None;
-    for source in wanted.borrow_and_update().iter() {
-        if place.is_none() && current == Some(source) {
-            place = Some(candidates.len());
-        } else {
-            let known = old.iter().position(|candidate| candidate.source == *source);
-            candidates.push(known.map_or_else(|| Candidate::new(source.clone()), |known| old.swap_remove(known)));
-        }
-    }
-    (place, forget(&mut old, |_| true))
 }
 
 /// Forgets sessions that might be resumed, if this is true of when they are too old. What waited for them.

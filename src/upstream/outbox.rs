@@ -1,6 +1,7 @@
 //! What a session says, on its way to a miner that may be slower than the pool.
 
 use super::Event;
+use crate::job::Share;
 use std::collections::VecDeque;
 use tokio::sync::mpsc::Sender;
 
@@ -17,6 +18,13 @@ impl Outbox {
 
     pub(super) fn say(&mut self, event: Event) {
         self.waiting.push_back(event);
+    }
+
+    /// Says that shares will not be sent, or not be answered, if there are any.
+    pub(super) fn lose(&mut self, shares: Vec<Share>) {
+        if !shares.is_empty() {
+            self.say(Event::Lost(shares));
+        }
     }
 
     /// Waits until the miner has room for everything that was said. Dropped and called again, nothing is lost.

@@ -269,9 +269,7 @@ impl<'a> Session<'a> {
                 _ => lost.push(share),
             }
         }
-        if !lost.is_empty() {
-            self.say(Event::Lost(lost));
-        }
+        self.outbox.lose(lost);
         self.outbox.deliver().await;
         kept
     }
@@ -445,10 +443,7 @@ impl<'a> Session<'a> {
 
     /// Goes on as a session of its own. What waited for an earlier one is lost.
     fn forget(&mut self) {
-        let lost: Vec<Share> = self.kept.take().into_iter().flat_map(|kept| kept.held).collect();
-        if !lost.is_empty() {
-            self.say(Event::Lost(lost));
-        }
+        self.outbox.lose(self.kept.take().into_iter().flat_map(|kept| kept.held).collect());
     }
 
     /// Says the last job, once it can be worked on; `clean` overrides what the pool said of older jobs.

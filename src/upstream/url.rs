@@ -102,11 +102,15 @@ pub(super) fn host_and_port(url: &str, rest: &str) -> Result<(String, u16), UrlE
     }
 }
 
+/// A URL as it is read, an IPv6 address in brackets.
+pub(super) fn write_url(f: &mut fmt::Formatter<'_>, scheme: &str, host: &str, port: u16) -> fmt::Result {
+    if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+}
+
 impl fmt::Display for PoolUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let PoolUrl { tls, host, port } = self;
-        let scheme = if *tls { "stratum+ssl" } else { "stratum+tcp" };
-        if host.contains(':') { write!(f, "{scheme}://[{host}]:{port}") } else { write!(f, "{scheme}://{host}:{port}") }
+        write_url(f, if *tls { "stratum+ssl" } else { "stratum+tcp" }, host, *port)
     }
 }
 

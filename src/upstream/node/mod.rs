@@ -11,7 +11,7 @@ use super::error::SessionError;
 use super::outbox::Outbox;
 use super::payout::Demand;
 use super::session::LEAVE;
-use super::url::{UrlError, host_and_port, shown};
+use super::url::{UrlError, host_and_port, shown, write_url};
 use super::{Event, VERSION_MASK, next_number};
 use crate::job::Share;
 use crate::sha256::Hash;
@@ -105,7 +105,7 @@ impl FromStr for NodeUrl {
 impl fmt::Display for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let NodeUrl { host, port } = self;
-        if host.contains(':') { write!(f, "http://[{host}]:{port}") } else { write!(f, "http://{host}:{port}") }
+        write_url(f, "http", host, *port)
     }
 }
 
@@ -276,10 +276,8 @@ impl<'a> NodeSession<'a> {
     /// The session ended: what waits to be sent is lost, and whether the node has what was sent nobody knows.
     pub(super) async fn give_up(&mut self, shares: &mut UnboundedReceiver<Share>) {
         let submitted = self.submission.take().map(|submission| submission.share);
-        let lost: Vec<Share> = submitted.into_iter().chain(std::iter::from_fn(|| shares.try_recv().ok())).collect();
-        if !lost.is_empty() {
-            self.outbox.say(Event::Lost(lost));
-        }
+        let lost = submitted.into_iter().chain(std::iter::from_fn(|| shares.try_recv().ok())).collect();
+        self.outbox.lose(lost);
         self.outbox.deliver().await;
     }
 

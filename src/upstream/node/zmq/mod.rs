@@ -10,7 +10,7 @@ use super::rpc::Client;
 use super::{Answer, NodeError, PATIENCE, request};
 use crate::upstream::connection::{keep_alive, within};
 use crate::upstream::pauses::Pauses;
-use crate::upstream::url::host_and_port;
+use crate::upstream::url::{host_and_port, write_url};
 use crate::upstream::{STEP, UrlError};
 use serde_json::Value;
 use std::fmt;
@@ -50,7 +50,7 @@ impl FromStr for ZmqUrl {
 impl fmt::Display for ZmqUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ZmqUrl { host, port } = self;
-        if host.contains(':') { write!(f, "tcp://[{host}]:{port}") } else { write!(f, "tcp://{host}:{port}") }
+        write_url(f, "tcp", host, *port)
     }
 }
 
