@@ -10,24 +10,24 @@ mod common {
 mod simulated {
     pub(crate) mod clock;
     pub(crate) mod device;
+    pub(crate) mod miner;
     pub(crate) mod pool;
 }
 
 use common::joined::pool;
-use midstate::engine::Engine;
 use midstate::job::Share;
-use midstate::miner::{Event, Miner, Stats};
-use midstate::upstream::{self, Source, spawn};
+use midstate::miner::{Event, Stats};
+use midstate::upstream;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use simulated::clock::{Activity, Clock};
-use simulated::device::{Device, Due};
+use simulated::device::Due;
+use simulated::miner::{Driven, run};
 use simulated::pool::{Answers, Do, Pool};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
 
 /// Counts what is allocated and not freed yet.
 struct Counting;
@@ -100,7 +100,7 @@ struct Day {
     first: Arc<Pool>,
     second: Arc<Pool>,
     due: Due,
-    sources: mpsc::UnboundedSender<Vec<Source>>,
+    miner: Driven<Fates>,
 }
 
 impl Day {
@@ -109,7 +109,7 @@ impl Day {
         if !first {
             sources.reverse();
         }
-        self.sources.send(sources).unwrap();
+        self.miner.sources.send(sources).unwrap();
     }
 
     /// What goes wrong now, and for how many seconds; then [`Day::mend`] makes everything well.
@@ -226,34 +226,6 @@ impl Day {
     }
 }
 
-/// Drives the miner until it is told to stop. The final counters, and what became of the shares.
-async fn drive(
-    mut miner: Miner,
-    mut fates: Fates,
-    activity: Activity,
-    mut sources: mpsc::UnboundedReceiver<Vec<Source>>,
-) -> (Stats, Fates) {
-    loop {
-        tokio::select! {
-            event = miner.next() => {
-                if !matches!(event, Event::Stats(_)) {
-                    activity.fetch_add(1, Ordering::Relaxed);
-                }
-                fates.note(&event);
-            }
-            wanted = sources.recv() => match wanted {
-                Some(wanted) => miner.set_sources(wanted),
-                None => break,
-            },
-        }
-    }
-    let (stats, said) = miner.finish(Duration::from_secs(10)).await;
-    for event in &said {
-        fates.note(event);
-    }
-    (stats, fates)
-}
-
 async fn day() {
     let (activity, due) = (Activity::default(), Due::default());
     let clock = Clock::stop(&activity);
@@ -262,18 +234,10 @@ async fn day() {
     let known = HashSet::with_capacity(ROOM);
     let notes = LIVE.load(Ordering::Relaxed) - before;
     let [first, second] = [first.listen().await, second.listen().await];
-    let (found, from_engine) = mpsc::unbounded_channel();
-    let counted = Arc::clone(&activity);
-    let engine = Engine::start(vec![Device::boxed(&due)], move |event| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        let _ = found.send(event);
-    });
-    let (upstream, from_upstream) = spawn(vec![pool(first.port).into(), pool(second.port).into()]);
-    let miner = Miner::new(engine.unwrap(), from_engine, upstream, from_upstream);
+    let sources = vec![pool(first.port).into(), pool(second.port).into()];
     let fates = Fates { known, accepted: 0, rejected: 0, lost: 0, stale: 0, resumed: 0, doubled: Vec::new() };
-    let (sources, wanted) = mpsc::unbounded_channel();
-    let driven = tokio::spawn(drive(miner, fates, Arc::clone(&activity), wanted));
-    let day = Day { clock, first, second, due, sources };
+    let miner = Driven::start(sources, &due, &activity, fates, Fates::note);
+    let day = Day { clock, first, second, due, miner };
 
     let mut random = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut live = Vec::new();
@@ -286,12 +250,8 @@ async fn day() {
         live.push(LIVE.load(Ordering::Relaxed) - notes);
     }
 
-    let Day { clock, first, second, sources, .. } = day;
-    drop(sources);
-    while !driven.is_finished() {
-        clock.pass(Duration::from_secs(1)).await;
-    }
-    let (stats, fates) = driven.await.unwrap();
+    let Day { clock, first, second, miner, .. } = day;
+    let (stats, fates) = miner.finish(&clock).await;
     let Stats { found, accepted, rejected, stale, lost, in_flight, .. } = stats;
     println!(
         "{found} found, {accepted} accepted, {rejected} rejected, {stale} stale, {lost} lost; {} sessions resumed",
@@ -330,8 +290,5 @@ fn rand_below(random: &mut TestRng, limit: u64) -> u64 {
 
 #[test]
 fn a_day_with_a_fault_every_minute() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(day());
-    // Tasks that wait for the clock wait for ever.
-    runtime.shutdown_background();
+    run(day());
 }

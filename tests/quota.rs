@@ -7,29 +7,28 @@ mod common {
 mod simulated {
     pub(crate) mod clock;
     pub(crate) mod device;
+    pub(crate) mod miner;
     pub(crate) mod pool;
 }
 
 use common::joined::pool;
-use midstate::engine::Engine;
-use midstate::miner::{Event, Miner, Stats};
-use midstate::upstream::{self, Source, spawn};
+use midstate::miner::Event;
+use midstate::upstream::{self, Source};
 use simulated::clock::{Activity, Clock};
-use simulated::device::{Device, Due};
+use simulated::device::Due;
+use simulated::miner::{Driven, run};
 use simulated::pool::{Do, Pool};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 struct Rig {
     clock: Clock,
     pools: Vec<Arc<Pool>>,
     due: Due,
-    sources: mpsc::UnboundedSender<Vec<Source>>,
-    driven: JoinHandle<(Stats, u64)>,
+    /// It notes how many shares are lost.
+    miner: Driven<u64>,
 }
 
 fn source(pool_there: &Pool, quota: u32) -> Source {
@@ -45,18 +44,13 @@ impl Rig {
         for number in 1..=quotas.len() {
             pools.push(Pool::new(&activity, (number as u32) << 16, 1 << 12).listen().await);
         }
-        let (found, from_engine) = mpsc::unbounded_channel();
-        let counted = Arc::clone(&activity);
-        let engine = Engine::start(vec![Device::boxed(&due)], move |event| {
-            counted.fetch_add(1, Ordering::Relaxed);
-            let _ = found.send(event);
-        });
         let sources = pools.iter().zip(quotas).map(|(pool, quota)| source(pool, *quota)).collect();
-        let (upstream, from_upstream) = spawn(sources);
-        let miner = Miner::new(engine.unwrap(), from_engine, upstream, from_upstream);
-        let (sources, wanted) = mpsc::unbounded_channel();
-        let driven = tokio::spawn(drive(miner, activity, wanted));
-        Rig { clock, pools, due, sources, driven }
+        let miner = Driven::start(sources, &due, &activity, 0, |lost, event| {
+            if let Event::Upstream(upstream::Event::Lost(shares)) = event {
+                *lost += shares.len() as u64;
+            }
+        });
+        Rig { clock, pools, due, miner }
     }
 
     /// Lets minutes pass with a share a second. How many each pool took of them.
@@ -75,11 +69,7 @@ impl Rig {
 
     /// The miner's sums close, and no pool had a share that is not its own.
     async fn finish(self) {
-        drop(self.sources);
-        while !self.driven.is_finished() {
-            self.clock.pass(Duration::from_secs(1)).await;
-        }
-        let (stats, lost) = self.driven.await.unwrap();
+        let (stats, lost) = self.miner.finish(&self.clock).await;
         assert_eq!((stats.found, stats.lost), (stats.accepted + stats.rejected + stats.stale + stats.lost, lost));
         assert_eq!((stats.rejected, stats.in_flight), (0, 0));
         // Pools that went away took some with them.
@@ -89,44 +79,6 @@ impl Rig {
             assert_eq!((ledger.doubled, ledger.wrong.len(), ledger.stale), (0, 0, 0));
         }
     }
-}
-
-async fn drive(
-    mut miner: Miner,
-    activity: Activity,
-    mut sources: mpsc::UnboundedReceiver<Vec<Source>>,
-) -> (Stats, u64) {
-    let mut lost = 0;
-    let mut note = |event: &Event| {
-        if let Event::Upstream(upstream::Event::Lost(shares)) = event {
-            lost += shares.len() as u64;
-        }
-    };
-    loop {
-        tokio::select! {
-            event = miner.next() => {
-                if !matches!(event, Event::Stats(_)) {
-                    activity.fetch_add(1, Ordering::Relaxed);
-                }
-                note(&event);
-            }
-            wanted = sources.recv() => match wanted {
-                Some(wanted) => miner.set_sources(wanted),
-                None => break,
-            },
-        }
-    }
-    let (stats, said) = miner.finish(Duration::from_secs(10)).await;
-    for event in &said {
-        note(event);
-    }
-    (stats, lost)
-}
-
-fn run(test: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(test);
-    runtime.shutdown_background();
 }
 
 /// Each pool's part, in percent.
@@ -171,10 +123,10 @@ fn quotas_and_sources_change_while_the_sessions_go_on() {
         rig.minutes(1).await;
         assert_parts(&rig.minutes(20).await, &[25, 25, 50]);
         let [first, second, third] = [0, 1, 2].map(|pool| &*rig.pools[pool]);
-        rig.sources.send(vec![source(first, 3), source(second, 1), source(third, 1)]).unwrap();
+        rig.miner.sources.send(vec![source(first, 3), source(second, 1), source(third, 1)]).unwrap();
         rig.minutes(1).await;
         assert_parts(&rig.minutes(20).await, &[60, 20, 20]);
-        rig.sources.send(vec![source(second, 1), source(third, 0)]).unwrap();
+        rig.miner.sources.send(vec![source(second, 1), source(third, 0)]).unwrap();
         rig.minutes(1).await;
         assert_parts(&rig.minutes(10).await, &[0, 100, 0]);
         rig.finish().await;

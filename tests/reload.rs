@@ -21,6 +21,14 @@ fn joined(listener: &TcpListener, id: &str) -> Pool {
     pool
 }
 
+/// The program with the place's file, with job 1 of the pool that it is to join first.
+fn started(place: &Place, first: &TcpListener) -> (Program, Pool) {
+    let program = Program::start(&mut place.midstate("mine --json --threads 1"), "");
+    let pool = joined(first, "1");
+    assert_eq!(program.event("job")["id"], "1");
+    (program, pool)
+}
+
 /// The next event of the configuration, after which nothing but these came.
 fn told(program: &Program) -> Value {
     program.signal("-HUP");
@@ -70,9 +78,7 @@ fn a_change_of_the_second_pool_leaves_the_first_alone() {
 fn a_change_of_the_first_pool_moves_the_miner() {
     let [(first, first_port), (second, second_port)] = [listener(), listener()];
     let place = Place::with(&pools(&[first_port]));
-    let program = Program::start(&mut place.midstate("mine --json --threads 1"), "");
-    let mut pool = joined(&first, "1");
-    assert_eq!(program.event("job")["id"], "1");
+    let (program, mut pool) = started(&place, &first);
     place.write(&pools(&[second_port]));
     assert_eq!(told(&program)["changes"].as_array().unwrap().len(), 1);
     let mut other = joined(&second, "2");
@@ -86,9 +92,7 @@ fn a_change_of_the_first_pool_moves_the_miner() {
 fn a_bad_file_changes_nothing() {
     let (first, port) = listener();
     let place = Place::with(&pools(&[port]));
-    let program = Program::start(&mut place.midstate("mine --json --threads 1"), "");
-    let mut pool = joined(&first, "1");
-    assert_eq!(program.event("job")["id"], "1");
+    let (program, mut pool) = started(&place, &first);
     place.write(&format!("{}password = 8675309\n", pools(&[port])));
     program.signal("-HUP");
     let error = program.event("error");
@@ -106,9 +110,7 @@ fn a_bad_file_changes_nothing() {
 fn what_needs_a_new_start_is_named() {
     let (first, port) = listener();
     let place = Place::with(&pools(&[port]));
-    let program = Program::start(&mut place.midstate("mine --json --threads 1"), "");
-    let mut pool = joined(&first, "1");
-    assert_eq!(program.event("job")["id"], "1");
+    let (program, mut pool) = started(&place, &first);
     place.write(&format!("share_log = \"shares\"\n{}[backends]\nkernel = \"portable\"\nthreads = 2\n", pools(&[port])));
     let told = told(&program);
     // A flag says how many threads there are, so the file changes nothing there.
@@ -124,9 +126,7 @@ fn a_password_file_that_is_not_as_it_was_is_a_change_too() {
     let file = place.directory.path().join("password");
     std::fs::write(&file, "horse").unwrap();
     place.write(&format!("{}password_file = {}\n", pools(&[port]), json!(file.to_str().unwrap())));
-    let program = Program::start(&mut place.midstate("mine --json --threads 1"), "");
-    let mut pool = joined(&listener, "1");
-    assert_eq!(program.event("job")["id"], "1");
+    let (program, mut pool) = started(&place, &listener);
     std::fs::write(&file, "cow").unwrap();
     let again = told(&program);
     let changes = again["changes"].as_array().unwrap();
