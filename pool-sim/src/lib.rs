@@ -10,11 +10,14 @@
 //! - [`node`]: block templates, and JSON-RPC as Bitcoin Core speaks it;
 //! - [`pool`]: a Stratum V1 server that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels.
 //!
-//! [`start`] starts all of them.
+//! [`start`] starts all of them. Beside them, and of no use to them:
+//!
+//! - [`probe`]: checks the conduct of any pool, ours too, as its miner.
 
 pub mod chain;
 pub mod node;
 pub mod pool;
+pub mod probe;
 mod simulator;
 
 pub use simulator::{Config, Simulator, StartError, start};

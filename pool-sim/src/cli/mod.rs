@@ -1,11 +1,12 @@
 //! The command line of `pool-sim`.
 
 mod events;
+mod probe;
 
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::{Network, ScriptBuf};
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, Subcommand};
 use events::{describe, say};
 use midstate_stratum::Difficulty;
 use pool_sim::node::{Auth, Cookie};
@@ -23,12 +24,14 @@ use thiserror::Error;
 #[derive(Parser)]
 #[command(
     version,
+    args_conflicts_with_subcommands = true,
     after_help = format!("\
 Examples:
   pool-sim
   pool-sim --listen 127.0.0.1:3333 --rpc 127.0.0.1:18443 --rpc-user alice --rpc-password-file secret
   pool-sim --start-difficulty 0.01 --pay-to bcrt1q… --json
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
+  pool-sim probe stratum+tcp://127.0.0.1:3333
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
 ,password=TEXT. What of these there is first is a session's difficulty: the port's fixed one; d=… in the miner's password; what \
@@ -43,6 +46,8 @@ DATA_DIR/regtest/.cookie, as with Bitcoin Core.
 Exit codes: 0 stopped by Ctrl-C or the method `stop`, 1 failed, 2 arguments that make no sense.", events::HELP)
 )]
 struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Where miners connect, and how they are treated there; may be given several times
     #[arg(long, value_name = "ADDRESS[,SETTING…]", default_value = "127.0.0.1:3333", value_parser = PortText::parse)]
     listen: Vec<PortText>,
@@ -101,6 +106,12 @@ struct Cli {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+}
+
+/// What else the program does; without a command it is a pool.
+#[derive(Subcommand)]
+enum Command {
+    Probe(probe::ProbeArgs),
 }
 
 /// Shares a minute, if variable difficulty is on.
@@ -173,6 +184,9 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> CliError {
 
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
+    if let Some(Command::Probe(arguments)) = &cli.command {
+        return probe::main(arguments);
+    }
     let ports = match cli.ports() {
         Ok(ports) => ports,
         Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen: {error}")).exit(),
