@@ -13,12 +13,14 @@
 //! [`start`] starts all of them. Beside them, and of no use to them:
 //!
 //! - [`probe`]: checks the conduct of any pool, ours too, as its miner.
+//! - [`swarm`]: thousands of miners on any pool, ours too, to see what it bears.
 
 pub mod chain;
 pub mod node;
 pub mod pool;
 pub mod probe;
 mod simulator;
+pub mod swarm;
 
 pub use simulator::{Config, Simulator, StartError, start};
 

@@ -2,6 +2,7 @@
 
 mod events;
 mod probe;
+mod swarm;
 
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::{Network, ScriptBuf};
@@ -28,6 +29,7 @@ use thiserror::Error;
     after_help = format!("\
 Examples:
   pool-sim
+  pool-sim swarm stratum+tcp://127.0.0.1:3333 --miners 5000
   pool-sim --listen 127.0.0.1:3333 --rpc 127.0.0.1:18443 --rpc-user alice --rpc-password-file secret
   pool-sim --start-difficulty 0.01 --pay-to bcrt1q… --json
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
@@ -112,6 +114,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Probe(probe::ProbeArgs),
+    Swarm(Box<swarm::SwarmArgs>),
 }
 
 /// Shares a minute, if variable difficulty is on.
@@ -184,8 +187,10 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> CliError {
 
 pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
-    if let Some(Command::Probe(arguments)) = &cli.command {
-        return probe::main(arguments);
+    match &cli.command {
+        Some(Command::Probe(arguments)) => return probe::main(arguments),
+        Some(Command::Swarm(arguments)) => return swarm::main(arguments),
+        None => {}
     }
     let ports = match cli.ports() {
         Ok(ports) => ports,
