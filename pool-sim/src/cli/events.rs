@@ -2,17 +2,20 @@
 
 use bitcoin::hex::DisplayHex;
 use pool_sim::pool::PoolEvent;
+use pool_sim::pool::accounts::BlockRecord;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
 /// The events and the fields of a share, for `--help`.
 pub(super) const HELP: &str = "\
 With --json, one object a line; each has an \"event\": ready, joined, subscribed, left, job, difficulty, share, block, \
-unreadable, stopped. A share has, null where it is not known: number, time (seconds since 1970), session, user, worker (what \
+reward, unbooked, unreadable, stopped. A share has, null where it is not known: number, time (seconds since 1970), session, user, worker (what \
 comes after the user's first dot), job, height, extranonce1, extranonce2, ntime, nonce, version_bits; what judged it: \
 share_difficulty, target, version_mask; what it was: header, version, hash, difficulty (reached); what became of it: accepted, \
 late (seconds, where it was accepted after its tip), block (whether it is one, and the node was asked), node (accepted, or \
-the node's word), code, refusal (a word for programs) and reason. A block has an event of its own too, before.";
+the node's word), code, refusal (a word for programs) and reason. A block has an event of its own too, before. A reward is a block of the pool's \
+as the accounts have it, each time its state changes: hash, height, reward (satoshis), state (immature, mature or orphaned), owed (to \
+whom, in satoshis), and paid (what of that its coinbase pays). What cannot be booked is unbooked, with an error.";
 
 /// What people see of a share; the rest is for programs.
 const SHOWN: [&str; 10] =
@@ -39,6 +42,14 @@ pub(super) fn describe(event: &PoolEvent) -> Value {
         PoolEvent::Block { hash, height, refused } => {
             json!({"event": "block", "hash": hash, "height": height, "accepted": refused.is_none(), "reason": refused})
         }
+        PoolEvent::Reward(block) => {
+            let BlockRecord { hash, height, reward, state, parts, .. } = &**block;
+            json!({
+                "event": "reward", "hash": hash, "height": height, "reward": reward, "state": state, "owed": parts.owed,
+                "paid": parts.paid,
+            })
+        }
+        PoolEvent::Unbooked { error } => json!({"event": "unbooked", "error": error}),
         PoolEvent::Unreadable { session, error } => json!({"event": "unreadable", "session": session, "error": error}),
     }
 }
@@ -66,7 +77,7 @@ fn for_people(event: &Map<String, Value>) -> String {
 }
 
 /// What came from a miner must not steer the terminal.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let show = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
     text.chars().map(show).collect()
 }

@@ -1,9 +1,11 @@
 //! The command line of `pool-sim`.
 
+mod accounts;
 mod events;
 mod probe;
 mod swarm;
 
+use accounts::{AccountsArgs, PayArgs};
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::{Network, ScriptBuf};
 use clap::error::ErrorKind;
@@ -11,6 +13,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use events::{describe, say};
 use midstate_stratum::Difficulty;
 use pool_sim::node::{Auth, Cookie};
+use pool_sim::pool::accounts::StoreError;
 use pool_sim::pool::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
 use pool_sim::{Config, StartError};
 use serde_json::json;
@@ -32,6 +35,7 @@ Examples:
   pool-sim swarm stratum+tcp://127.0.0.1:3333 --miners 5000
   pool-sim --listen 127.0.0.1:3333 --rpc 127.0.0.1:18443 --rpc-user alice --rpc-password-file secret
   pool-sim --start-difficulty 0.01 --pay-to bcrt1q… --json
+  pool-sim --scheme pplns:2 --fee 10000 --store pool.redb --payout coinbase
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
   pool-sim probe stratum+tcp://127.0.0.1:3333
 
@@ -40,7 +44,8 @@ Examples:
 the miner suggested; what --vardiff found; what the session had when it was left; the start. It holds from the next job on, and a \
 share is judged by what its job was sent with.
 
-The chain begins anew at each start and is kept in memory. Without --rpc-user, calls need the cookie in \
+The chain begins anew at each start and is kept in memory: blocks that a store has from before, and that were not yet 100 blocks \
+deep, are orphaned by that. Without --rpc-user, calls need the cookie in \
 DATA_DIR/regtest/.cookie, as with Bitcoin Core.
 
 {}
@@ -105,6 +110,8 @@ struct Cli {
     /// What miners' passwords must contain, if anything
     #[arg(long, env = "POOL_SIM_PASSWORD", hide_env_values = true, value_name = "TEXT")]
     password: Option<String>,
+    #[command(flatten)]
+    pay: PayArgs,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -115,6 +122,7 @@ struct Cli {
 enum Command {
     Probe(probe::ProbeArgs),
     Swarm(Box<swarm::SwarmArgs>),
+    Accounts(AccountsArgs),
 }
 
 /// Shares a minute, if variable difficulty is on.
@@ -179,6 +187,10 @@ enum CliError {
     EmptyPassword,
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the accounts do not add up")]
+    Faults,
 }
 
 fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> CliError {
@@ -190,14 +202,28 @@ pub(crate) fn run() -> ExitCode {
     match &cli.command {
         Some(Command::Probe(arguments)) => return probe::main(arguments),
         Some(Command::Swarm(arguments)) => return swarm::main(arguments),
+        Some(Command::Accounts(arguments)) => return code(show_accounts(arguments)),
         None => {}
     }
     let ports = match cli.ports() {
         Ok(ports) => ports,
         Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen: {error}")).exit(),
     };
+    if let Err(error) = cli.pay.check() {
+        Cli::command().error(ErrorKind::ArgumentConflict, error).exit();
+    }
     let runtime = tokio::runtime::Runtime::new().map_err(io_error("start"));
-    match runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, ports))) {
+    code(runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, ports))))
+}
+
+fn show_accounts(accounts: &AccountsArgs) -> Result<(), CliError> {
+    let (shown, is_well) = accounts.run()?;
+    writeln!(io::stdout().lock(), "{shown}").map_err(io_error("print"))?;
+    if is_well { Ok(()) } else { Err(CliError::Faults) }
+}
+
+fn code(result: Result<(), CliError>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
@@ -215,8 +241,12 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>) -> Result<(), CliError>
         None => Auth::random().map_err(io_error("make a cookie"))?,
     };
     let pay_to = cli.pay_to.unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
-    let pool =
-        PoolConfig { stale_grace: cli.stale_grace, resume_within: cli.resume_within, ..PoolConfig::on(ports, pay_to) };
+    let pool = PoolConfig {
+        stale_grace: cli.stale_grace,
+        resume_within: cli.resume_within,
+        accounts: cli.pay.config(),
+        ..PoolConfig::on(ports, pay_to)
+    };
     let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
     let json = cli.json;
     let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;

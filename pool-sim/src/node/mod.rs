@@ -141,6 +141,11 @@ impl Template {
     /// The coinbase: its input's script begins with the height and goes on with `extra`; it pays to `script` and commits
     /// to the witnesses. With its own witness.
     pub fn coinbase(&self, extra: &[u8], script: &ScriptBuf) -> Transaction {
+        self.coinbase_to(extra, vec![TxOut { value: self.coinbase_value, script_pubkey: script.clone() }])
+    }
+
+    /// The same, with these outputs before the commitment.
+    pub fn coinbase_to(&self, extra: &[u8], mut outputs: Vec<TxOut>) -> Transaction {
         let mut script_sig = bip34_script(self.height).into_bytes();
         script_sig.extend_from_slice(extra);
         let input = TxIn {
@@ -149,13 +154,12 @@ impl Template {
             sequence: Sequence::MAX,
             witness: Witness::from_slice(&[[0; 32]]),
         };
-        let reward = TxOut { value: self.coinbase_value, script_pubkey: script.clone() };
-        let commitment = TxOut { value: Amount::ZERO, script_pubkey: self.witness_commitment.clone() };
+        outputs.push(TxOut { value: Amount::ZERO, script_pubkey: self.witness_commitment.clone() });
         Transaction {
             version: transaction::Version::TWO,
             lock_time: absolute::LockTime::ZERO,
             input: vec![input],
-            output: vec![reward, commitment],
+            output: outputs,
         }
     }
 

@@ -20,8 +20,10 @@ pub struct Template {
     pub min_time: u32,
     /// The time now, or the earliest possible if that is later.
     pub current_time: u32,
-    /// What the coinbase may create.
+    /// What the coinbase may claim: the subsidy and the fees.
     pub coinbase_value: Amount,
+    /// What of that is new.
+    pub subsidy: Amount,
     /// The whole script of the coinbase's witness commitment, for a reserved value of zeros (BIP 141).
     pub witness_commitment: ScriptBuf,
 }
@@ -42,6 +44,7 @@ impl Template {
             min_time,
             current_time: now.max(min_time),
             coinbase_value: chain.params().subsidy(height),
+            subsidy: chain.params().subsidy(height),
             witness_commitment: ScriptBuf::from_bytes(script),
         }
     }

@@ -1,6 +1,7 @@
 //! The jobs that may still be answered, and on which terms they were sent to whom.
 
-use super::{EXTRANONCE1_SIZE, PoolConfig, PoolJob};
+use super::accounts::Pay;
+use super::{EXTRANONCE1_SIZE, PoolJob};
 use crate::node::Template;
 use midstate_stratum::Difficulty;
 use std::collections::{HashMap, VecDeque};
@@ -43,10 +44,10 @@ pub(super) struct Terms {
 
 impl Book {
     /// Makes a job of a template, for all. With it come the ids of jobs that are forgotten now.
-    pub(super) fn add(&self, template: &Template, config: &PoolConfig, clean: bool) -> (Arc<PoolJob>, Vec<String>) {
+    pub(super) fn add(&self, template: &Template, pay: Pay, clean: bool) -> (Arc<PoolJob>, Vec<String>) {
         let mut pages = self.lock();
         pages.made = pages.made.wrapping_add(1);
-        let job = PoolJob::new(pages.made, template, config, clean);
+        let job = PoolJob::new(pages.made, template, pay, clean);
         pages.order.push_back(Vec::new());
         let place = pages.forgotten + pages.order.len() - 1;
         let job = pages.write(job, place);
@@ -106,6 +107,7 @@ impl Pages {
 
 #[cfg(test)]
 mod tests {
+    use super::super::accounts::{AccountsConfig, Desk};
     use super::*;
     use crate::chain::Params;
     use crate::node::Node;
@@ -114,10 +116,11 @@ mod tests {
     fn jobs_are_forgotten_with_those_that_were_made_of_them() {
         let template = Node::new(Params::regtest()).template();
         let pay_to = crate::anyone_can_spend().script_pubkey();
-        let config = PoolConfig::new("127.0.0.1:0".parse().unwrap(), Difficulty::ONE, pay_to);
+        let (desk, _) = Desk::open(&AccountsConfig::default()).unwrap();
+        let pay = || desk.lock().pay(&template, &pay_to);
         let book = Book::default();
         let terms = Terms { difficulty: Difficulty::ONE, mask: 0 };
-        let (first, _) = book.add(&template, &config, true);
+        let (first, _) = book.add(&template, pay(), true);
         let again = book.again(&first);
         book.send(&again.id, [0; 4], terms);
         assert_eq!((again.height, again.clean), (first.height, false));
@@ -125,11 +128,11 @@ mod tests {
         assert_ne!(notify.coinbase2, first_notify.coinbase2);
         assert_eq!(notify.coinbase2.len(), first_notify.coinbase2.len());
         for _ in 1..REMEMBERED {
-            assert_eq!(book.add(&template, &config, false).1, [""; 0]);
+            assert_eq!(book.add(&template, pay(), false).1, [""; 0]);
         }
         assert_eq!(book.job(&again.id, [0; 4]).unwrap().1, terms);
         assert!(book.job(&again.id, [1; 4]).is_none() && book.job(&first.id, [0; 4]).is_none());
-        let (newest, old) = book.add(&template, &config, false);
+        let (newest, old) = book.add(&template, pay(), false);
         assert_eq!(old, [first.id.clone(), again.id.clone()]);
         assert!(book.job(&again.id, [0; 4]).is_none());
         assert_ne!(book.again(&newest).id, newest.id);

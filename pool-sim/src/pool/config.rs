@@ -1,6 +1,7 @@
 //! How the pool is set up: what holds for all of it, and what for each port.
 
 use super::Pace;
+use super::accounts::AccountsConfig;
 use bitcoin::ScriptBuf;
 use midstate_stratum::Difficulty;
 use std::fmt;
@@ -13,7 +14,7 @@ use thiserror::Error;
 pub struct PoolConfig {
     /// Where it listens, and how it treats who comes there.
     pub ports: Vec<Port>,
-    /// Whom blocks pay.
+    /// Whom blocks pay, but for what their coinbases pay to miners.
     pub pay_to: ScriptBuf,
     /// A new job comes this often, if no new tip brings one.
     pub renotify: Duration,
@@ -27,6 +28,8 @@ pub struct PoolConfig {
     pub resume_within: Duration,
     /// A connection that said nothing for so long loses its session to one that asks for it.
     pub silent_after: Duration,
+    /// How miners are paid.
+    pub accounts: AccountsConfig,
 }
 
 impl PoolConfig {
@@ -48,6 +51,7 @@ impl PoolConfig {
             // Miners leave a pool that is silent for 60 to 90 s. One that lost its way to the pool comes back then, while
             // the pool still believes in the old connection.
             silent_after: Duration::from_secs(60),
+            accounts: AccountsConfig::default(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a pool tells of itself.
 
+use super::accounts::BlockRecord;
 use super::{EXTRANONCE1_SIZE, ShareRecord};
 use bitcoin::BlockHash;
 use midstate_stratum::Difficulty;
@@ -49,7 +50,7 @@ pub enum PoolEvent {
         /// What it was told.
         difficulty: Difficulty,
     },
-    /// A share was judged. The miner is answered after this was said.
+    /// A share was judged, and is kept if it counts. The miner is answered after this was said.
     Share(Box<ShareRecord>),
     /// A share was a block, and the node judged it.
     Block {
@@ -59,6 +60,13 @@ pub enum PoolEvent {
         height: u32,
         /// Why the node refused it, in the node's word; `None` if it is the new tip.
         refused: Option<String>,
+    },
+    /// A block of the pool's is booked, final, or orphaned.
+    Reward(Box<BlockRecord>),
+    /// Something cannot be booked.
+    Unbooked {
+        /// Why.
+        error: String,
     },
     /// A miner sent what cannot be read. The session goes on.
     Unreadable {

@@ -1,12 +1,14 @@
 //! A template as a Stratum job, and a share of it as a block.
 
-use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, PoolConfig};
+use super::accounts::{Parts, Pay, Weights};
+use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE};
 use crate::node::Template;
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, CompactTarget, Transaction, TxMerkleNode, Witness};
 use midstate_stratum::message::{Notify, Submit};
+use std::sync::Arc;
 
 /// What the coinbase says beside the height; a number follows that no other job has.
 const TAG: &[u8] = b"/pool-sim/";
@@ -27,6 +29,10 @@ pub struct PoolJob {
     version: i32,
     bits: CompactTarget,
     pub(super) time: u32,
+    /// What its shares are weighed against.
+    pub(super) weights: Weights,
+    /// Who has what of it, if its coinbase settles that.
+    pub(super) parts: Option<Arc<Parts>>,
 }
 
 /// A share whose coinbase or header cannot be put together. The pool's own coinbase is at fault, not the miner.
@@ -35,12 +41,12 @@ pub(super) struct Unbuildable;
 
 impl PoolJob {
     /// The pool's job of that number.
-    pub(super) fn new(number: u32, template: &Template, config: &PoolConfig, clean: bool) -> PoolJob {
+    pub(super) fn new(number: u32, template: &Template, pay: Pay, clean: bool) -> PoolJob {
         let placeholder = [0; EXTRANONCE1_SIZE + EXTRANONCE2_SIZE];
         let number_bytes = number.to_be_bytes();
         let tag_size = TAG.len() + number_bytes.len();
         let extra = [&[placeholder.len() as u8][..], &placeholder, &[tag_size as u8], TAG, &number_bytes].concat();
-        let mut coinbase = template.coinbase(&extra, &config.pay_to);
+        let mut coinbase = template.coinbase_to(&extra, pay.outputs);
         // On the wire it has no witness: miners hash it for its txid.
         coinbase.input[0].witness = Witness::new();
         let bytes = serialize(&coinbase);
@@ -57,6 +63,8 @@ impl PoolJob {
             version: template.version,
             bits: template.bits,
             time: template.current_time,
+            weights: pay.weights,
+            parts: pay.parts,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The one place where a share is judged.
 
+use super::accounts::Entered;
 use super::book::Terms;
 use super::refusal::NTIME_AHEAD;
 use super::seen::Earlier;
@@ -27,26 +28,30 @@ pub(super) struct Submitter {
 
 impl Shared {
     /// Judges a share. One that is a block reaches the node first, whatever the pool would refuse it for; if the node takes
-    /// it, so does the pool.
-    pub(super) fn judge(&self, from: Submitter, submit: Submit) -> ShareRecord {
+    /// it, so does the pool. What it changes in the accounts is under way to the store.
+    pub(super) fn judge(&self, from: Submitter, submit: Submit) -> (ShareRecord, Entered) {
         let number = self.judged.fetch_add(1, Ordering::Relaxed) + 1;
         let time = SystemTime::now();
-        let (judged, verdict) = match self.build(from, &submit) {
+        let built = self.build(from, &submit);
+        // From before the node has a block until it is booked nobody else has the books: a job that is made between would be
+        // divided as if it did not exist.
+        let books = built.as_ref().is_ok_and(|(_, block, _)| is_block(block)).then(|| self.desk.lock());
+        let (job, judged, verdict) = match built {
             Ok((job, block, mut judged)) => {
                 let share = Earlier { number, accepted: false, time };
                 let verdict = self.decide(&submit, &job, &block, &mut judged, share);
-                (Some(judged), verdict)
+                (Some(job), Some(judged), verdict)
             }
-            Err(refusal) => (None, Err(refusal)),
+            Err(refusal) => (None, None, Err(refusal)),
         };
-        let Submit { user, job_id: job, extranonce2, ntime, nonce, version_bits } = submit;
+        let Submit { user, job_id, extranonce2, ntime, nonce, version_bits } = submit;
         let Submitter { session, extranonce1, .. } = from;
-        ShareRecord {
+        let record = ShareRecord {
             number,
             time,
             session,
             user,
-            job,
+            job: job_id,
             extranonce1,
             extranonce2,
             ntime,
@@ -54,6 +59,30 @@ impl Shared {
             version_bits,
             judged,
             verdict,
+        };
+        let entered = match job {
+            Some(job) if record.verdict.is_ok() || books.is_some() => {
+                books.unwrap_or_else(|| self.desk.lock()).share(&record, &job, &self.node)
+            }
+            _ => Entered::default(),
+        };
+        (record, entered)
+    }
+
+    /// Waits until what a share changed is kept. One that cannot be kept is not accepted.
+    pub(super) async fn keep(&self, record: &mut ShareRecord, entered: Entered) {
+        let Entered { written, block, error } = entered;
+        if let Some(written) = written
+            && let Err(error) = written.done().await
+        {
+            let error = error.map_or_else(|| "its store is closed".to_owned(), |error| error.to_string());
+            record.verdict = Err(Refusal::Unrecorded { error });
+        }
+        if let Some(error) = error {
+            self.say(PoolEvent::Unbooked { error: error.to_string() });
+        }
+        if let Some(block) = block {
+            self.say(PoolEvent::Reward(Box::new(block)));
         }
     }
 
@@ -104,7 +133,7 @@ impl Shared {
         share: Earlier,
     ) -> Result<(), Refusal> {
         let hash = block.block_hash();
-        let is_block = block.header.target().is_met_by(hash);
+        let is_block = is_block(block);
         // What is neither share nor block is not remembered: rubbish would fill the memory.
         let is_remembered = judged.meets_target || is_block;
         let earlier = if is_remembered { self.seen.find(&job.id, hash) } else { None };
@@ -175,6 +204,10 @@ impl Shared {
         self.say(PoolEvent::Block { hash: block.block_hash(), height, refused: said.clone().err() });
         said
     }
+}
+
+fn is_block(block: &Block) -> bool {
+    block.header.target().is_met_by(block.block_hash())
 }
 
 fn duplicate(of: Earlier) -> Refusal {

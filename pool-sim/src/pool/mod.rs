@@ -4,9 +4,10 @@
 //! jobs, which knows on which terms each was sent, and what was submitted, so that a share is paid once whatever connection it
 //! comes through.
 //!
-//! A share's way: its session hands it to `judge`, which makes a [`ShareRecord`] of it; that is said as an event, in full, before
-//! the miner is answered.
+//! A share's way: its session hands it to `judge`, which makes a [`ShareRecord`] of it and books what it earns; when the store has
+//! both, the record is said as an event, in full, and the miner is answered.
 
+pub mod accounts;
 mod book;
 mod config;
 mod difficulty;
@@ -28,7 +29,8 @@ pub use record::{Judged, ShareRecord};
 pub use refusal::Refusal;
 pub use vardiff::{Pace, Vardiff};
 
-use crate::node::{Node, Tip};
+use crate::node::{Node, Template, Tip};
+use accounts::{AccountsError, Desk, Figures, Pay};
 use book::Book;
 use seen::{Memory, Seen};
 use sessions::Sessions;
@@ -55,7 +57,8 @@ struct Shared {
     tips: Tips,
     book: Book,
     seen: Box<dyn Seen>,
-    /// How many shares were judged.
+    desk: Desk,
+    /// The last share's number; counted on from the last one that is kept.
     judged: AtomicU64,
     /// The current job.
     jobs: watch::Receiver<Arc<PoolJob>>,
@@ -89,6 +92,9 @@ pub enum PoolError {
     /// There is nowhere for miners to connect.
     #[error("ports: none; expected one at least")]
     NoPort,
+    /// The accounts do not open.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
 }
 
 /// A pool that runs. Dropped, it stops at once.
@@ -116,20 +122,28 @@ impl Pool {
         let book = Book::default();
         // Taken before the first template: a tip that comes between is seen as new.
         let tips = node.tip();
-        let (sender, jobs) = watch::channel(book.add(&node.template(), &config, true).0);
+        let (desk, headers) = Desk::open(&config.accounts)?;
+        let number = desk.lock().figure(Figures::NUMBER) as u64;
+        // Blocks from before may be final by now, or not exist any more.
+        let (template, pay, settled) = next(&node, &desk, &config);
+        let (sender, jobs) = watch::channel(book.add(&template, pay, true).0);
         let shared = Arc::new(Shared {
             tips: Tips::new(tips.clone()),
             sessions: Sessions::new(&config).map_err(PoolError::Random)?,
             config,
             node,
             book,
-            seen: Box::new(Memory::default()),
-            judged: AtomicU64::new(0),
+            seen: Box::new(Memory::new(headers)),
+            desk,
+            judged: AtomicU64::new(number),
             jobs,
             connections: AtomicU64::new(0),
             started: Instant::now(),
             on_event: Box::new(on_event),
         });
+        for event in settled {
+            shared.say(event);
+        }
         let mut tasks = vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips))];
         for (port, listener) in listeners.into_iter().enumerate() {
             tasks.push(tokio::spawn(accept(Arc::clone(&shared), port, listener)));
@@ -168,13 +182,30 @@ async fn make_jobs(shared: Arc<Shared>, jobs: watch::Sender<Arc<PoolJob>>, mut t
         };
         // From now on the tip before is late.
         shared.tips.look();
-        let (job, forgotten) = shared.book.add(&shared.node.template(), &shared.config, clean);
+        let (template, pay, settled) = next(&shared.node, &shared.desk, &shared.config);
+        for event in settled {
+            shared.say(event);
+        }
+        let (job, forgotten) = shared.book.add(&template, pay, clean);
         for id in &forgotten {
             shared.seen.forget(id);
         }
         shared.say(PoolEvent::Job { id: job.id.clone(), height: job.height, clean });
         jobs.send_replace(job);
     }
+}
+
+/// What the next job is made of, once the accounts know the best chain, and what that changed in them.
+fn next(node: &Node, desk: &Desk, config: &PoolConfig) -> (Template, Pay, Vec<PoolEvent>) {
+    // A block that is on its way to the node is booked before.
+    let mut books = desk.lock();
+    let settled = match books.settle(node) {
+        Ok(blocks) => blocks.into_iter().map(|block| PoolEvent::Reward(Box::new(block))).collect(),
+        Err(error) => vec![PoolEvent::Unbooked { error: error.to_string() }],
+    };
+    let template = node.template();
+    let pay = books.pay(&template, &config.pay_to);
+    (template, pay, settled)
 }
 
 async fn accept(shared: Arc<Shared>, port: usize, listener: TcpListener) {

@@ -105,6 +105,12 @@ pub enum Refusal {
         /// The job.
         job: String,
     },
+    /// The share is good, but the pool cannot keep it. A pool that says yes to what it may forget would owe what it does not know.
+    #[error("the pool cannot record it: {error}")]
+    Unrecorded {
+        /// Why not.
+        error: String,
+    },
 }
 
 impl Refusal {
@@ -121,6 +127,7 @@ impl Refusal {
             Refusal::Stale { .. } => (Reject::JobNotFound, "stale"),
             Refusal::LowDifficulty { .. } => (Reject::LowDifficulty, "low-difficulty"),
             Refusal::Unbuildable { .. } => (Reject::Other, "unbuildable"),
+            Refusal::Unrecorded { .. } => (Reject::Other, "unrecorded"),
         }
     }
 }

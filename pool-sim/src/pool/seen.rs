@@ -1,5 +1,6 @@
 //! Which shares came before.
 
+use super::accounts::Headers;
 use bitcoin::BlockHash;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -28,13 +29,18 @@ pub(super) trait Seen: Send + Sync {
     fn forget(&self, job: &str);
 }
 
-/// As long as the pool runs.
-#[derive(Debug, Default)]
+/// Remembers as long as the pool runs, and asks the store for what came before.
+#[derive(Debug)]
 pub(super) struct Memory {
+    before: Box<dyn Headers>,
     jobs: Mutex<HashMap<String, HashMap<BlockHash, Earlier>>>,
 }
 
 impl Memory {
+    pub(super) fn new(before: Box<dyn Headers>) -> Memory {
+        Memory { before, jobs: Mutex::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<String, HashMap<BlockHash, Earlier>>> {
         // A panic cannot leave it half-written.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
@@ -43,7 +49,10 @@ impl Memory {
 
 impl Seen for Memory {
     fn find(&self, job: &str, header: BlockHash) -> Option<Earlier> {
-        self.lock().get(job)?.get(&header).copied()
+        let earlier = self.lock().get(job).and_then(|headers| headers.get(&header).copied());
+        // The store has no shares but accepted ones.
+        let stored = || self.before.find(header).map(|(number, time)| Earlier { number, accepted: true, time });
+        earlier.or_else(stored)
     }
 
     fn note(&self, job: &str, header: BlockHash, share: Earlier) -> Option<Earlier> {

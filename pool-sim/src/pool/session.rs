@@ -169,7 +169,7 @@ impl<'a> Session<'a> {
             Err(error) => return self.refuse(&id, error).await,
         };
         let was_mining = self.is_mining();
-        let answer = self.on_call(call);
+        let answer = self.on_call(call).await;
         match &answer {
             Some(Ok(result)) => self.send(result_line(&id, result)).await?,
             Some(Err(error)) => self.send(error_line(&id, error)).await?,
@@ -190,12 +190,12 @@ impl<'a> Session<'a> {
     }
 
     /// The answer to a call, if it wants one.
-    fn on_call(&mut self, call: ClientCall) -> Option<Result<Value, RpcError>> {
+    async fn on_call(&mut self, call: ClientCall) -> Option<Result<Value, RpcError>> {
         Some(match call {
             ClientCall::Configure(configure) => Ok(self.configure(&configure).to_value()),
             ClientCall::Subscribe { session, .. } => Ok(self.subscribe(session.as_deref()).to_value()),
             ClientCall::Authorize { user, password } => self.authorize(user, &password),
-            ClientCall::Submit(submit) => self.submit(submit),
+            ClientCall::Submit(submit) => self.submit(submit).await,
             ClientCall::ExtranonceSubscribe => Ok(json!(true)),
             ClientCall::SuggestDifficulty(difficulty) => {
                 self.difficulty.suggest(difficulty);
@@ -276,17 +276,18 @@ impl<'a> Session<'a> {
         Ok(json!(true))
     }
 
-    fn submit(&mut self, submit: Submit) -> Result<Value, RpcError> {
+    async fn submit(&mut self, submit: Submit) -> Result<Value, RpcError> {
         let from = Submitter {
             session: self.number,
             extranonce1: self.claim.as_ref().map(Claim::extranonce1),
             is_authorized: self.users.contains(&submit.user),
             mask: self.mask,
         };
-        let record = self.shared.judge(from, submit);
+        let (mut record, entered) = self.shared.judge(from, submit);
         if let Some(difficulty) = record.work() {
             self.is_retargeted = self.difficulty.share(difficulty, self.now());
         }
+        self.shared.keep(&mut record, entered).await;
         let answer = record.verdict.as_ref().map(|()| json!(true)).map_err(RpcError::from);
         self.shared.say(PoolEvent::Share(Box::new(record)));
         answer

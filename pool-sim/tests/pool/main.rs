@@ -1,6 +1,8 @@
 //! The pool against a miner made of hand-written lines and the `bitcoin` crate.
 
+mod accounts;
 mod difficulty;
+mod kill;
 mod miner;
 mod records;
 mod sessions;

@@ -30,10 +30,15 @@ pub(super) struct Setup {
 
 /// A pool at height 16, set up as usual but for a change.
 pub(super) fn setup(change: impl FnOnce(&mut PoolConfig)) -> Setup {
-    let runtime = Runtime::new().unwrap();
     let node = Node::new(Params::regtest());
+    node.premine(16, &pool_sim::anyone_can_spend().script_pubkey()).unwrap();
+    setup_on(node, change)
+}
+
+/// A pool on a node that is there already.
+pub(super) fn setup_on(node: Node, change: impl FnOnce(&mut PoolConfig)) -> Setup {
+    let runtime = Runtime::new().unwrap();
     let pay_to = pool_sim::anyone_can_spend().script_pubkey();
-    node.premine(16, &pay_to).unwrap();
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let mut config = PoolConfig::new(listen, Difficulty::new(EASY).unwrap(), pay_to);
     change(&mut config);
@@ -171,10 +176,22 @@ impl Miner {
 
 /// A share of a job, searched for with the `bitcoin` crate: one that is a block, or one that is not.
 pub(super) fn share(job: &Value, extranonce1: &str, seconds_later: i32, version_bits: u32, is_block: bool) -> Value {
+    share_with(job, extranonce1, EXTRANONCE2, seconds_later, version_bits, is_block)
+}
+
+/// The same, with another extranonce2.
+pub(super) fn share_with(
+    job: &Value,
+    extranonce1: &str,
+    extranonce2: &str,
+    seconds_later: i32,
+    version_bits: u32,
+    is_block: bool,
+) -> Value {
     let text = |at: usize| job[at].as_str().unwrap();
     let word = |at: usize| u32::from_str_radix(text(at), 16).unwrap();
     let bytes = |digits: &str| Vec::<u8>::from_hex(digits).unwrap();
-    let coinbase = bytes(&[text(2), extranonce1, EXTRANONCE2, text(3)].concat());
+    let coinbase = bytes(&[text(2), extranonce1, extranonce2, text(3)].concat());
     let _: bitcoin::Transaction = deserialize(&coinbase).unwrap();
     assert_eq!(job[4], json!([]));
     let mut previous = bytes(text(1));
@@ -193,5 +210,5 @@ pub(super) fn share(job: &Value, extranonce1: &str, seconds_later: i32, version_
         header.target().is_met_by(header.block_hash()) == is_block
     });
     let hex = |word: u32| word.to_be_bytes().to_lower_hex_string();
-    json!(["alice", text(0), EXTRANONCE2, hex(ntime), hex(found.unwrap()), hex(version_bits)])
+    json!(["alice", text(0), extranonce2, hex(ntime), hex(found.unwrap()), hex(version_bits)])
 }

@@ -1,0 +1,174 @@
+//! How miners are paid, and the subcommand that shows what a store has.
+
+use super::events::harmless;
+use clap::{Args, ValueEnum};
+use pool_sim::pool::accounts::{
+    AccountsConfig, Audit, BlockRecord, Figures, File, Payout, SchemeError, SchemeKind, StoreError, Terms, Work,
+};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// How miners are paid.
+#[derive(Args)]
+pub(super) struct PayArgs {
+    /// How shares are paid for: pplns[:N] (the last shares that make N times a block's work), prop, solo, pps or fpps
+    #[arg(long, value_name = "SCHEME", default_value = "pplns:2", value_parser = scheme)]
+    scheme: SchemeKind,
+    /// The pool's fee, in parts per million
+    #[arg(long, value_name = "PPM", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    fee: u32,
+    /// How far pps and fpps may overdraw the pool's reserve; what shares earn beyond that is not paid
+    #[arg(long, value_name = "SATOSHIS", default_value_t = 100_000_000_000)]
+    reserve_limit: u64,
+    /// How miners get it: by the block's coinbase, where the user is an address, or not at all
+    #[arg(long, value_enum, default_value_t = PayoutArg::None)]
+    payout: PayoutArg,
+    /// Where shares and accounts are kept; no share is accepted before it is [default: in memory]
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PayoutArg {
+    None,
+    Coinbase,
+}
+
+fn scheme(text: &str) -> Result<SchemeKind, SchemeError> {
+    text.parse()
+}
+
+impl PayArgs {
+    /// A combination that cannot be.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        match (self.payout, self.scheme) {
+            (PayoutArg::Coinbase, SchemeKind::Solo) => {
+                Err("--payout: coinbase; expected none with --scheme solo, as all miners have the same coinbase")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn config(self) -> AccountsConfig {
+        let payout = match self.payout {
+            PayoutArg::None => Payout::None,
+            PayoutArg::Coinbase => Payout::Coinbase,
+        };
+        let terms = Terms { scheme: self.scheme, fee: self.fee, reserve_limit: self.reserve_limit };
+        AccountsConfig { terms, payout, store: self.store }
+    }
+}
+
+/// Show what a store's accounts have, and check that they add up
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  pool-sim accounts --store pool.redb
+  pool-sim accounts --store pool.redb --json
+
+With --json, one object: shares, work (in hashes), found and expected (blocks), luck (found by expected), deviation (found less \
+expected, by the root of expected: how many standard deviations), unpaid (satoshis that shares earned after the reserve was at its \
+limit), accounts (satoshis; they sum to 0), blocks, faults (texts). A block has hash, height, time (seconds since 1970), finder, \
+state (immature, mature or orphaned), reward (satoshis), luck, owed and paid (satoshis).
+
+Exit codes: 0 all is well, 1 the accounts do not add up or the store cannot be read, 2 arguments that make no sense.")]
+pub(super) struct AccountsArgs {
+    /// The store; no pool may have it open
+    #[arg(long, value_name = "FILE")]
+    store: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl AccountsArgs {
+    /// What to print, and whether all is well.
+    pub(super) fn run(&self) -> Result<(String, bool), StoreError> {
+        let audit = File::open(&self.store)?.audit()?;
+        let shown = if self.json { describe(&audit).to_string() } else { for_people(&audit) };
+        Ok((shown, audit.faults.is_empty()))
+    }
+}
+
+/// What is found by what work was done: blocks that were found, how many that work finds on average, and the deviation.
+struct Luck {
+    found: usize,
+    expected: f64,
+}
+
+impl Luck {
+    fn of(audit: &Audit) -> Luck {
+        let expected = audit.saved.figures.get(Figures::EXPECTED) as f64 / 2f64.powi(64);
+        Luck { found: audit.saved.blocks.len(), expected }
+    }
+
+    fn ratio(&self) -> Option<f64> {
+        (self.expected > 0.0).then(|| self.found as f64 / self.expected)
+    }
+
+    /// Blocks are found at random: their count's variance is their mean.
+    fn deviation(&self) -> Option<f64> {
+        (self.expected > 0.0).then(|| (self.found as f64 - self.expected) / self.expected.sqrt())
+    }
+}
+
+fn describe(audit: &Audit) -> Value {
+    let saved = &audit.saved;
+    let luck = Luck::of(audit);
+    let accounts = saved.balances.iter().filter(|(_, amount)| *amount != 0);
+    let accounts = accounts.map(|(account, amount)| (account.to_string(), json!(amount)));
+    json!({
+        "shares": saved.figures.get(Figures::SHARES) as u64,
+        "work": Work::from_units(saved.figures.get(Figures::WORK)).hashes(),
+        "found": luck.found,
+        "expected": luck.expected,
+        "luck": luck.ratio(),
+        "deviation": luck.deviation(),
+        "unpaid": saved.figures.get(Figures::UNPAID) as u64,
+        "accounts": Value::Object(accounts.collect()),
+        "blocks": saved.blocks.iter().map(block).collect::<Vec<_>>(),
+        "faults": audit.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    })
+}
+
+fn block(block: &BlockRecord) -> Value {
+    json!({
+        "hash": block.hash,
+        "height": block.height,
+        "time": block.time,
+        "finder": block.finder,
+        "state": block.state,
+        "reward": block.reward,
+        "luck": Some(block.luck()).filter(|luck| luck.is_finite()),
+        "owed": block.parts.owed,
+        "paid": block.parts.paid,
+    })
+}
+
+fn for_people(audit: &Audit) -> String {
+    let saved = &audit.saved;
+    let luck = Luck::of(audit);
+    let show = |number: Option<f64>| number.map_or_else(|| "-".to_owned(), |number| format!("{number:.2}"));
+    let mut lines = vec![
+        format!("shares: {}", saved.figures.get(Figures::SHARES)),
+        format!(
+            "blocks: {} found, {:.2} expected, luck {}, {} standard deviations",
+            luck.found,
+            luck.expected,
+            show(luck.ratio()),
+            show(luck.deviation())
+        ),
+        format!("unpaid: {} satoshis", saved.figures.get(Figures::UNPAID)),
+    ];
+    let accounts = saved.balances.iter().filter(|(_, amount)| *amount != 0);
+    lines.extend(accounts.map(|(account, amount)| format!("account: {amount:>20} {}", harmless(&account.to_string()))));
+    lines.extend(saved.blocks.iter().map(|block| {
+        let state = json!(block.state);
+        let (luck, state) =
+            (show(Some(block.luck()).filter(|luck| luck.is_finite())), state.as_str().unwrap_or_default());
+        let (height, hash, reward) = (block.height, block.hash, block.reward);
+        format!("block: {height} {hash} {state}, {reward} satoshis, luck {luck}, by {}", harmless(&block.finder))
+    }));
+    lines.extend(audit.faults.iter().map(|fault| format!("fault: {}", harmless(&fault.to_string()))));
+    lines.join("\n")
+}

@@ -1,0 +1,6 @@
+//! The pool's accounts: schemes, ledger, store.
+
+mod program;
+mod random;
+mod schemes;
+mod store;
