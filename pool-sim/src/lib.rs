@@ -8,7 +8,8 @@
 //!
 //! - [`chain`]: which blocks are valid, and which chain of them is the best;
 //! - [`node`]: block templates, and JSON-RPC as Bitcoin Core speaks it;
-//! - [`pool`]: a Stratum V1 server that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels.
+//! - [`pool`]: a Stratum V1 server that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels;
+//! - [`faults`]: what goes wrong with it on command, and what miners make of that.
 //!
 //! [`start`] starts all of them. Beside them, and of no use to them:
 //!
@@ -16,6 +17,7 @@
 //! - [`swarm`]: thousands of miners on any pool, ours too, to see what it bears.
 
 pub mod chain;
+pub mod faults;
 pub mod node;
 pub mod pool;
 pub mod probe;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod events;
+mod faults;
 mod probe;
 mod swarm;
 
@@ -11,7 +12,9 @@ use bitcoin::{Network, ScriptBuf};
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use events::{describe, say};
+use faults::{FaultArgs, ended};
 use midstate_stratum::Difficulty;
+use pool_sim::faults::{Faults, ScenarioError};
 use pool_sim::node::{Auth, Cookie};
 use pool_sim::pool::accounts::StoreError;
 use pool_sim::pool::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
@@ -21,6 +24,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -38,6 +42,7 @@ Examples:
   pool-sim --scheme pplns:2 --fee 10000 --store pool.redb --payout coinbase
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
   pool-sim probe stratum+tcp://127.0.0.1:3333
+  pool-sim --scenario restart-forgets --junit verdict.xml
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
 ,password=TEXT. What of these there is first is a session's difficulty: the port's fixed one; d=… in the miner's password; what \
@@ -50,7 +55,11 @@ DATA_DIR/regtest/.cookie, as with Bitcoin Core.
 
 {}
 
-Exit codes: 0 stopped by Ctrl-C or the method `stop`, 1 failed, 2 arguments that make no sense.", events::HELP)
+{}
+
+Exit codes: 0 stopped by Ctrl-C or the method `stop`, or at a scenario's end with a clean verdict; 1 failed; 2 arguments or a \
+scenario that make no sense; 3 the miner did something wrong.", events::HELP, faults::HELP),
+    args_conflicts_with_subcommands = true
 )]
 struct Cli {
     #[command(subcommand)]
@@ -115,6 +124,8 @@ struct Cli {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    faults: FaultArgs,
 }
 
 /// What else the program does; without a command it is a pool.
@@ -123,6 +134,11 @@ enum Command {
     Probe(probe::ProbeArgs),
     Swarm(Box<swarm::SwarmArgs>),
     Accounts(AccountsArgs),
+    /// Shows the scenarios that are built in
+    Scenario {
+        #[command(subcommand)]
+        what: faults::Show,
+    },
 }
 
 /// Shares a minute, if variable difficulty is on.
@@ -203,6 +219,9 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Probe(arguments)) => return probe::main(arguments),
         Some(Command::Swarm(arguments)) => return swarm::main(arguments),
         Some(Command::Accounts(arguments)) => return code(show_accounts(arguments)),
+        Some(Command::Scenario { what }) => {
+            return what.run().map_or_else(|error| no_scenario(&error), |()| ExitCode::SUCCESS);
+        }
         None => {}
     }
     let ports = match cli.ports() {
@@ -212,19 +231,23 @@ pub(crate) fn run() -> ExitCode {
     if let Err(error) = cli.pay.check() {
         Cli::command().error(ErrorKind::ArgumentConflict, error).exit();
     }
+    let faults = match cli.faults.load() {
+        Ok(faults) => faults,
+        Err(error) => return no_scenario(&error),
+    };
     let runtime = tokio::runtime::Runtime::new().map_err(io_error("start"));
-    code(runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, ports))))
+    code(runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, ports, faults))))
 }
 
-fn show_accounts(accounts: &AccountsArgs) -> Result<(), CliError> {
+fn show_accounts(accounts: &AccountsArgs) -> Result<ExitCode, CliError> {
     let (shown, is_well) = accounts.run()?;
     writeln!(io::stdout().lock(), "{shown}").map_err(io_error("print"))?;
-    if is_well { Ok(()) } else { Err(CliError::Faults) }
+    if is_well { Ok(ExitCode::SUCCESS) } else { Err(CliError::Faults) }
 }
 
-fn code(result: Result<(), CliError>) -> ExitCode {
+fn code(result: Result<ExitCode, CliError>) -> ExitCode {
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
@@ -232,7 +255,12 @@ fn code(result: Result<(), CliError>) -> ExitCode {
     }
 }
 
-async fn serve_until_stopped(cli: Cli, ports: Vec<Port>) -> Result<(), CliError> {
+fn no_scenario(error: &ScenarioError) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {error}");
+    ExitCode::from(2)
+}
+
+async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faults>>) -> Result<ExitCode, CliError> {
     // Before anything is told, so that no signal is lost.
     let interrupted = signals().map_err(io_error("listen to signals"))?;
     let password = credentials(&cli)?;
@@ -240,12 +268,16 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>) -> Result<(), CliError>
         Some(auth) => auth.clone(),
         None => Auth::random().map_err(io_error("make a cookie"))?,
     };
-    let pay_to = cli.pay_to.unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
+    let pay_to = cli.pay_to.clone().unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
     let pool = PoolConfig {
         stale_grace: cli.stale_grace,
         resume_within: cli.resume_within,
         accounts: cli.pay.config(),
         ..PoolConfig::on(ports, pay_to)
+    };
+    let pool = match &faults {
+        Some(faults) => pool.with_faults(faults),
+        None => pool,
     };
     let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
     let json = cli.json;
@@ -270,12 +302,18 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>) -> Result<(), CliError>
     tokio::select! {
         () = simulator.stop_requested() => {}
         () = interrupted => {}
+        () = ended(faults.as_ref()) => {}
     }
+    // Before the pool hangs up on the miners.
+    let verdict = faults.map(|faults| faults.verdict());
     let tips = simulator.node().tip();
     simulator.stop().await;
     let tip = *tips.borrow();
     say(json, &json!({"event": "stopped", "height": tip.height, "tip": tip.hash}));
-    Ok(())
+    match verdict {
+        Some(verdict) => cli.faults.conclude(json, &verdict),
+        None => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// The user and the password, if they were given.

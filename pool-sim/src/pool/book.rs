@@ -2,6 +2,7 @@
 
 use super::accounts::Pay;
 use super::{EXTRANONCE1_SIZE, PoolJob};
+use crate::faults::JobChange;
 use crate::node::Template;
 use midstate_stratum::Difficulty;
 use std::collections::{HashMap, VecDeque};
@@ -69,10 +70,22 @@ impl Book {
         let mut pages = self.lock();
         pages.made = pages.made.wrapping_add(1);
         let again = job.again(pages.made);
-        // Were it forgotten, the newest would do.
-        let newest = pages.forgotten + pages.order.len() - 1;
-        let place = pages.jobs.get(&job.id).map_or(newest, |page| page.place);
-        pages.write(again, place)
+        pages.beside(job, again)
+    }
+
+    /// The same, with what a scenario changes.
+    pub(super) fn odd(&self, job: &PoolJob, change: JobChange) -> Arc<PoolJob> {
+        let mut pages = self.lock();
+        pages.made = pages.made.wrapping_add(1);
+        let odd = job.again(pages.made).changed(change);
+        pages.beside(job, odd)
+    }
+
+    /// The newest that builds on another block than this one.
+    pub(super) fn before(&self, job: &PoolJob) -> Option<Arc<PoolJob>> {
+        let pages = self.lock();
+        let others = pages.jobs.values().filter(|page| page.job.previous_block_hash != job.previous_block_hash);
+        others.max_by_key(|page| page.place).map(|page| Arc::clone(&page.job))
     }
 
     /// Notes that a job goes to whoever has this extranonce1.
@@ -96,6 +109,14 @@ impl Book {
 }
 
 impl Pages {
+    /// A job that was made of another, and is forgotten with it.
+    fn beside(&mut self, of: &PoolJob, job: PoolJob) -> Arc<PoolJob> {
+        // Were it forgotten, the newest would do.
+        let newest = self.forgotten + self.order.len() - 1;
+        let place = self.jobs.get(&of.id).map_or(newest, |page| page.place);
+        self.write(job, place)
+    }
+
     fn write(&mut self, job: PoolJob, place: usize) -> Arc<PoolJob> {
         let job = Arc::new(job);
         let at = place - self.forgotten;

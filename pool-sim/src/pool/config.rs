@@ -2,10 +2,12 @@
 
 use super::Pace;
 use super::accounts::AccountsConfig;
-use bitcoin::ScriptBuf;
+use crate::faults::Faults;
+use bitcoin::{CompactTarget, ScriptBuf};
 use midstate_stratum::Difficulty;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -30,12 +32,29 @@ pub struct PoolConfig {
     pub silent_after: Duration,
     /// How miners are paid.
     pub accounts: AccountsConfig,
+    /// The compact target that jobs claim, instead of the chain's. With a harder one, shares are no blocks.
+    pub job_bits: Option<CompactTarget>,
+    /// What goes wrong, if anything is to.
+    pub faults: Option<Arc<Faults>>,
 }
 
 impl PoolConfig {
     /// The usual setup: one port, without variable difficulty.
     pub fn new(listen: SocketAddr, start_difficulty: Difficulty, pay_to: ScriptBuf) -> PoolConfig {
         PoolConfig::on(vec![Port::new(listen, start_difficulty)], pay_to)
+    }
+
+    /// The same, with a scenario: it says what sessions begin with, and whether shares can be blocks.
+    #[must_use]
+    pub fn with_faults(mut self, faults: &Arc<Faults>) -> PoolConfig {
+        let settings = faults.scenario().pool;
+        if let Some(start) = settings.difficulty.and_then(|value| Difficulty::new(value).ok()) {
+            self.ports.iter_mut().for_each(|port| port.start = start);
+        }
+        // Mainnet's first.
+        self.job_bits = (!settings.blocks).then(|| CompactTarget::from_consensus(0x1d00_ffff));
+        self.faults = Some(Arc::clone(faults));
+        self
     }
 
     /// The same, with these ports.
@@ -52,6 +71,8 @@ impl PoolConfig {
             // the pool still believes in the old connection.
             silent_after: Duration::from_secs(60),
             accounts: AccountsConfig::default(),
+            job_bits: None,
+            faults: None,
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use super::accounts::{Parts, Pay, Weights};
 use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE};
+use crate::faults::JobChange;
 use crate::node::Template;
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::hashes::Hash;
-use bitcoin::{Block, BlockHash, CompactTarget, Transaction, TxMerkleNode, Witness};
+use bitcoin::{Block, BlockHash, CompactTarget, ScriptBuf, Transaction, TxMerkleNode, WPubkeyHash, Witness};
 use midstate_stratum::message::{Notify, Submit};
 use std::sync::Arc;
 
@@ -75,6 +76,22 @@ impl PoolJob {
         let at = 1 + TAG.len();
         again.coinbase[1][at..at + 4].copy_from_slice(&number.to_be_bytes());
         again
+    }
+
+    /// What a scenario makes of it.
+    pub(super) fn changed(mut self, change: JobChange) -> PoolJob {
+        let time = i64::from(self.time) + change.ahead;
+        self.time = time.clamp(0, u32::MAX.into()) as u32;
+        let [coinbase1, coinbase2] = &self.coinbase;
+        let gap = [0; EXTRANONCE1_SIZE + EXTRANONCE2_SIZE];
+        if change.pays_stranger
+            && let Ok(mut coinbase) = deserialize::<Transaction>(&[&coinbase1[..], &gap, coinbase2].concat())
+        {
+            // A hash of a public key that nobody has.
+            coinbase.output[0].script_pubkey = ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros());
+            self.coinbase[1] = serialize(&coinbase).split_off(coinbase1.len() + gap.len());
+        }
+        self
     }
 
     pub(super) fn notify(&self) -> Notify {

@@ -124,6 +124,19 @@ impl Shared {
         Ok((job, block, judged))
     }
 
+    /// Whether a share of a job that was sent under one extranonce1 meets its target under another.
+    pub(super) fn would_meet(
+        &self,
+        submit: &Submit,
+        sent: [u8; EXTRANONCE1_SIZE],
+        other: [u8; EXTRANONCE1_SIZE],
+        mask: u32,
+    ) -> bool {
+        let Some((job, terms)) = self.book.job(&submit.job_id, sent) else { return false };
+        let mask = mask | submit.version_bits.unwrap_or(0);
+        job.block(submit, &other, mask).is_ok_and(|block| weigh(block.block_hash(), terms.difficulty).1)
+    }
+
     fn decide(
         &self,
         submit: &Submit,
@@ -137,7 +150,8 @@ impl Shared {
         // What is neither share nor block is not remembered: rubbish would fill the memory.
         let is_remembered = judged.meets_target || is_block;
         let earlier = if is_remembered { self.seen.find(&job.id, hash) } else { None };
-        if is_block && earlier.is_none() {
+        let is_withheld = is_block && self.config.faults.as_ref().is_some_and(|faults| faults.withholds());
+        if is_block && !is_withheld && earlier.is_none() {
             judged.block = Some(self.submit_block(block, job.height));
         }
         let verdict = match (&judged.block, earlier) {

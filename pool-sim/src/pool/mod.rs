@@ -11,9 +11,12 @@ pub mod accounts;
 mod book;
 mod config;
 mod difficulty;
+mod director;
+mod end;
 mod event;
 mod job;
 mod judge;
+mod obey;
 mod record;
 mod refusal;
 mod seen;
@@ -21,6 +24,7 @@ mod session;
 mod sessions;
 mod tips;
 mod vardiff;
+mod wire;
 
 pub use config::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
 pub use event::PoolEvent;
@@ -66,6 +70,8 @@ struct Shared {
     connections: AtomicU64,
     sessions: Sessions,
     started: Instant,
+    /// Where those come who follow a scenario's `client.reconnect` to another host.
+    decoy: Option<u16>,
     on_event: Box<dyn Fn(PoolEvent) + Send + Sync>,
 }
 
@@ -127,6 +133,12 @@ impl Pool {
         // Blocks from before may be final by now, or not exist any more.
         let (template, pay, settled) = next(&node, &desk, &config);
         let (sender, jobs) = watch::channel(book.add(&template, pay, true).0);
+        let faults = config.faults.clone();
+        let decoy = match &faults {
+            Some(faults) => director::decoy(faults, first).await,
+            None => None,
+        };
+        let (decoy, following) = decoy.unzip();
         let shared = Arc::new(Shared {
             tips: Tips::new(tips.clone()),
             sessions: Sessions::new(&config).map_err(PoolError::Random)?,
@@ -139,12 +151,17 @@ impl Pool {
             jobs,
             connections: AtomicU64::new(0),
             started: Instant::now(),
+            decoy,
             on_event: Box::new(on_event),
         });
         for event in settled {
             shared.say(event);
         }
         let mut tasks = vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips))];
+        tasks.extend(following);
+        if let Some(faults) = faults {
+            tasks.push(tokio::spawn(director::direct(Arc::clone(&shared), faults)));
+        }
         for (port, listener) in listeners.into_iter().enumerate() {
             tasks.push(tokio::spawn(accept(Arc::clone(&shared), port, listener)));
         }
@@ -203,24 +220,40 @@ fn next(node: &Node, desk: &Desk, config: &PoolConfig) -> (Template, Pay, Vec<Po
         Ok(blocks) => blocks.into_iter().map(|block| PoolEvent::Reward(Box::new(block))).collect(),
         Err(error) => vec![PoolEvent::Unbooked { error: error.to_string() }],
     };
-    let template = node.template();
+    let mut template = node.template();
+    template.bits = config.job_bits.unwrap_or(template.bits);
     let pay = books.pay(&template, &config.pay_to);
     (template, pay, settled)
 }
 
-async fn accept(shared: Arc<Shared>, port: usize, listener: TcpListener) {
+async fn accept(shared: Arc<Shared>, port: usize, mut listener: TcpListener) {
     // Sessions end with this task.
     let mut sessions = tokio::task::JoinSet::new();
     loop {
         let (stream, peer) = loop {
-            match listener.accept().await {
-                Ok(accepted) => break accepted,
-                // Out of file descriptors, most likely: others will end.
-                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok(accepted) => break accepted,
+                    // Out of file descriptors, most likely: others will end.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                },
+                until = shut(&shared) => {
+                    let Ok(address) = listener.local_addr() else { continue };
+                    drop(listener);
+                    listener = director::reopen(address, until).await;
+                }
             }
         };
         while sessions.try_join_next().is_some() {}
         let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
         sessions.spawn(session::serve(Arc::clone(&shared), number, port, stream, peer));
+    }
+}
+
+/// Waits until a scenario lets nobody connect: until when.
+async fn shut(shared: &Shared) -> Instant {
+    match &shared.config.faults {
+        Some(faults) => faults.is_shut().await,
+        None => std::future::pending().await,
     }
 }

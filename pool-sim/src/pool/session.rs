@@ -2,9 +2,13 @@
 
 use super::book::Terms;
 use super::difficulty::SessionDifficulty;
+use super::end::{AUTHORIZE_WITHIN, End};
 use super::judge::Submitter;
+use super::obey::Oddities;
 use super::sessions::{Claim, Last, Sent};
+use super::wire::Wire;
 use super::{EXTRANONCE2_SIZE, PoolEvent, PoolJob, Port, Shared};
+use crate::faults::{Gate, Kind, Line};
 use midstate_stratum::Difficulty;
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
@@ -13,46 +17,20 @@ use midstate_stratum::message::{
 };
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use thiserror::Error;
-use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-/// A connection that authorizes nobody is ended after this.
-const AUTHORIZE_WITHIN: Duration = Duration::from_secs(60);
-/// A miner that does not take a line within this is ended.
-const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// So many unreadable lines, and the connection is ended: what speaks there is no miner.
 const PATIENCE: u32 = 100;
 /// How long a user's name may be, in bytes.
 const MAX_USER: usize = 256;
 /// How many users one connection may authorize.
 const MAX_USERS: usize = 1000;
-
-/// Why a connection ended.
-#[derive(Debug, Error)]
-enum End {
-    #[error("the miner closed the connection")]
-    Closed,
-    #[error("connection failed: {0}")]
-    Io(#[from] io::Error),
-    #[error("nobody authorized within {} s", AUTHORIZE_WITHIN.as_secs())]
-    NotAuthorized,
-    #[error("the miner took no line for {} s", WRITE_WITHIN.as_secs())]
-    Stalled,
-    #[error("too many unreadable lines")]
-    Garbage,
-    #[error("it was silent, and another connection resumed its session")]
-    Taken,
-    #[error("the pool stopped")]
-    Stopped,
-}
 
 /// Speaks with a miner until one of the two goes away.
 pub(super) async fn serve(shared: Arc<Shared>, number: u64, port: usize, stream: TcpStream, peer: SocketAddr) {
@@ -61,23 +39,31 @@ pub(super) async fn serve(shared: Arc<Shared>, number: u64, port: usize, stream:
     let (read, writer) = stream.into_split();
     // A job must not wait for a packet to fill.
     let end = match writer.as_ref().set_nodelay(true) {
-        Ok(()) => Session::new(&shared, number, port, read, writer).run().await,
+        Ok(()) => {
+            let gate = shared.config.faults.as_ref().map(|faults| faults.join(number));
+            Session::new(&shared, number, port, read, Wire::new(writer, gate)).run().await
+        }
         Err(error) => End::Io(error),
     };
+    if let Some(faults) = &shared.config.faults {
+        faults.left(number);
+    }
     shared.say(PoolEvent::Left { session: number, reason: end.to_string() });
 }
 
-struct Session<'a> {
-    shared: &'a Shared,
+pub(super) struct Session<'a> {
+    pub(super) shared: &'a Shared,
     number: u64,
     port: &'a Port,
     reader: LineReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
-    jobs: watch::Receiver<Arc<PoolJob>>,
-    claim: Option<Claim<'a>>,
+    pub(super) wire: Wire<'a>,
+    pub(super) jobs: watch::Receiver<Arc<PoolJob>>,
+    pub(super) claim: Option<Claim<'a>>,
     users: HashSet<String>,
     /// The version bits that this miner may roll.
-    mask: u32,
+    pub(super) mask: u32,
+    /// Whether it asked to roll any.
+    pub(super) mask_asked: bool,
     /// For the next job.
     difficulty: SessionDifficulty<'a>,
     /// What the miner was told last.
@@ -85,30 +71,30 @@ struct Session<'a> {
     /// Whether the share that is being answered changed the difficulty.
     is_retargeted: bool,
     unreadable: u32,
+    /// The share that is being answered.
+    answering: Option<u64>,
+    pub(super) odd: Oddities,
 }
 
 impl<'a> Session<'a> {
-    fn new(
-        shared: &'a Shared,
-        number: u64,
-        port: &'a Port,
-        read: OwnedReadHalf,
-        writer: OwnedWriteHalf,
-    ) -> Session<'a> {
+    fn new(shared: &'a Shared, number: u64, port: &'a Port, read: OwnedReadHalf, wire: Wire<'a>) -> Session<'a> {
         Session {
             shared,
             number,
             port,
             reader: LineReader::new(read),
-            writer,
+            wire,
             jobs: shared.jobs.clone(),
             claim: None,
             users: HashSet::new(),
             mask: 0,
+            mask_asked: false,
             difficulty: SessionDifficulty::new(port),
             told: None,
             is_retargeted: false,
             unreadable: 0,
+            answering: None,
+            odd: Oddities::default(),
         }
     }
 
@@ -136,6 +122,7 @@ impl<'a> Session<'a> {
                 () = sleep_until(review.unwrap_or(self.shared.started).into()), if review.is_some() => {
                     if self.difficulty.review(self.now()) { self.send_changed().await } else { Ok(()) }
                 }
+                incident = self.wire.incident() => self.on_incident(incident).await,
                 () = taken(self.claim.as_ref()) => return End::Taken,
                 () = sleep_until(deadline), if self.users.is_empty() => return End::NotAuthorized,
             };
@@ -145,7 +132,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn is_mining(&self) -> bool {
+    pub(super) fn is_mining(&self) -> bool {
         self.claim.is_some() && !self.users.is_empty()
     }
 
@@ -160,8 +147,13 @@ impl<'a> Session<'a> {
         }
         let (id, call) = match Envelope::parse(line) {
             Ok(Envelope::Call { id, method, params }) => (id, ClientCall::read(&method, &params)),
-            // The answer to a call of ours: none of them needs one.
-            Ok(Envelope::Reply { .. }) => return Ok(()),
+            // The answer to a call of ours: none of them needs one, but for a scenario's.
+            Ok(Envelope::Reply { id, .. }) => {
+                if let Some(gate) = &self.wire.gate {
+                    gate.faults().answered(self.number, &id);
+                }
+                return Ok(());
+            }
             Err(error) => return self.refuse(&Id::Null, error).await,
         };
         let call = match call {
@@ -169,10 +161,12 @@ impl<'a> Session<'a> {
             Err(error) => return self.refuse(&id, error).await,
         };
         let was_mining = self.is_mining();
+        let kind = reply_to(&call);
         let answer = self.on_call(call).await;
+        let line = self.answering.take().map_or(Line::Reply(kind), Line::Answer);
         match &answer {
-            Some(Ok(result)) => self.send(result_line(&id, result)).await?,
-            Some(Err(error)) => self.send(error_line(&id, error)).await?,
+            Some(Ok(result)) => self.wire.send(line, result_line(&id, result)).await?,
+            Some(Err(error)) => self.wire.send(line, error_line(&id, error)).await?,
             None => {}
         }
         if self.is_mining() && !was_mining {
@@ -185,7 +179,11 @@ impl<'a> Session<'a> {
     async fn refuse(&mut self, id: &Id, error: MessageError) -> Result<(), End> {
         self.unreadable += 1;
         self.shared.say(PoolEvent::Unreadable { session: self.number, error: error.to_string() });
-        self.send(error_line(id, &Reject::Other.because(error))).await?;
+        if let Some(gate) = &self.wire.gate {
+            gate.faults().unreadable(self.number, &error.to_string());
+        }
+        let line = error_line(id, &Reject::Other.because(error));
+        self.wire.send(Line::Reply(Kind::Reply), line).await?;
         if self.unreadable >= PATIENCE { Err(End::Garbage) } else { Ok(()) }
     }
 
@@ -195,8 +193,11 @@ impl<'a> Session<'a> {
             ClientCall::Configure(configure) => Ok(self.configure(&configure).to_value()),
             ClientCall::Subscribe { session, .. } => Ok(self.subscribe(session.as_deref()).to_value()),
             ClientCall::Authorize { user, password } => self.authorize(user, &password),
-            ClientCall::Submit(submit) => self.submit(submit).await,
-            ClientCall::ExtranonceSubscribe => Ok(json!(true)),
+            ClientCall::Submit(submit) => self.submit(&submit).await,
+            ClientCall::ExtranonceSubscribe => {
+                self.note_extranonce();
+                Ok(json!(true))
+            }
             ClientCall::SuggestDifficulty(difficulty) => {
                 self.difficulty.suggest(difficulty);
                 return None;
@@ -220,6 +221,7 @@ impl<'a> Session<'a> {
         for name in &asked.extensions {
             let on = match name.as_str() {
                 "version-rolling" => {
+                    self.mask_asked = true;
                     self.mask = self.shared.config.version_mask & asked.version_rolling_mask.unwrap_or(u32::MAX);
                     let enough = u64::from(self.mask.count_ones()) >= asked.version_rolling_min_bit_count.unwrap_or(0);
                     if !enough {
@@ -229,7 +231,11 @@ impl<'a> Session<'a> {
                     Ok(enough)
                 }
                 "minimum-difficulty" => self.difficulty.set_minimum(asked.minimum_difficulty, self.now()),
-                "subscribe-extranonce" | "info" => Ok(true),
+                "subscribe-extranonce" => {
+                    self.note_extranonce();
+                    Ok(true)
+                }
+                "info" => Ok(true),
                 _ => Ok(false),
             };
             reply.extensions.push((name.clone(), on));
@@ -276,18 +282,21 @@ impl<'a> Session<'a> {
         Ok(json!(true))
     }
 
-    async fn submit(&mut self, submit: Submit) -> Result<Value, RpcError> {
+    async fn submit(&mut self, submit: &Submit) -> Result<Value, RpcError> {
         let from = Submitter {
             session: self.number,
-            extranonce1: self.claim.as_ref().map(Claim::extranonce1),
+            // A job holds under the one that it was sent with.
+            extranonce1: self.odd.extranonce1(&submit.job_id).or(self.claim.as_ref().map(Claim::extranonce1)),
             is_authorized: self.users.contains(&submit.user),
             mask: self.mask,
         };
-        let (mut record, entered) = self.shared.judge(from, submit);
+        let (mut record, entered) = self.shared.judge(from, submit.clone());
+        self.answering = Some(record.number);
         if let Some(difficulty) = record.work() {
             self.is_retargeted = self.difficulty.share(difficulty, self.now());
         }
         self.shared.keep(&mut record, entered).await;
+        self.note_share(submit, &record);
         let answer = record.verdict.as_ref().map(|()| json!(true)).map_err(RpcError::from);
         self.shared.say(PoolEvent::Share(Box::new(record)));
         answer
@@ -311,7 +320,7 @@ impl<'a> Session<'a> {
 
     /// Sends a job to begin with another difficulty: the next one if there is one already, else the last one once more under
     /// another id, as its shares are still judged as they were.
-    async fn send_changed(&mut self) -> Result<(), End> {
+    pub(super) async fn send_changed(&mut self) -> Result<(), End> {
         let is_new = self.jobs.has_changed().unwrap_or(false);
         let job = Arc::clone(&self.jobs.borrow_and_update());
         if is_new {
@@ -321,12 +330,15 @@ impl<'a> Session<'a> {
         self.send_job(&again, false).await
     }
 
-    async fn send_job(&mut self, job: &PoolJob, clean: bool) -> Result<(), End> {
-        let difficulty = self.difficulty.current();
+    pub(super) async fn send_job(&mut self, job: &PoolJob, clean: bool) -> Result<(), End> {
+        let odd = self.odd_job(job);
+        let job = odd.as_deref().unwrap_or(job);
+        let difficulty = self.odd.difficulty(self.difficulty.current());
         if self.told != Some(difficulty) {
             self.told = Some(difficulty);
             self.shared.say(PoolEvent::Difficulty { session: self.number, difficulty });
-            self.send(ServerCall::SetDifficulty(difficulty).to_line(&Id::Null)).await?;
+            let line = ServerCall::SetDifficulty(difficulty).to_line(&Id::Null);
+            self.wire.send(Line::Difficulty(difficulty.get()), line).await?;
         }
         let mut notify = job.notify();
         notify.clean_jobs = clean;
@@ -334,13 +346,15 @@ impl<'a> Session<'a> {
             claim.keep(Sent { difficulty, previous_block_hash: job.previous_block_hash });
             self.shared.book.send(&job.id, claim.extranonce1(), Terms { difficulty, mask: self.mask });
         }
-        self.send(ServerCall::Notify(notify).to_line(&Id::Null)).await
+        let line = Line::Notify { job: job.id.clone(), clean };
+        self.wire.send(line, ServerCall::Notify(notify).to_line(&Id::Null)).await
     }
 
-    async fn send(&mut self, mut line: String) -> Result<(), End> {
-        line.push('\n');
-        timeout(WRITE_WITHIN, self.writer.write_all(line.as_bytes())).await.map_err(|_| End::Stalled)??;
-        Ok(())
+    /// Notes for a scenario that the miner wants to hear of another extranonce1.
+    fn note_extranonce(&self) {
+        if let Some(faults) = self.wire.gate.as_ref().map(Gate::faults) {
+            faults.asks_extranonce(self.number);
+        }
     }
 }
 
@@ -349,5 +363,16 @@ async fn taken(claim: Option<&Claim<'_>>) {
     match claim {
         Some(claim) => claim.taken().await,
         None => std::future::pending().await,
+    }
+}
+
+/// What the reply to a call is.
+fn reply_to(call: &ClientCall) -> Kind {
+    match call {
+        ClientCall::Configure(_) => Kind::Configure,
+        ClientCall::Subscribe { .. } => Kind::Subscribe,
+        ClientCall::Authorize { .. } => Kind::Authorize,
+        ClientCall::ExtranonceSubscribe => Kind::ExtranonceSubscribe,
+        _ => Kind::Reply,
     }
 }

@@ -111,6 +111,16 @@ impl Sessions {
         Claim { id, living, before, from: self }
     }
 
+    /// Forgets those that ended, and those that live cannot be resumed either.
+    pub(super) fn forget_all(&self) {
+        let mut state = self.state();
+        let State { living, ended, used, .. } = &mut *state;
+        for gone in ended.drain(..) {
+            used.remove(&gone.extranonce1);
+        }
+        living.clear();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A panic cannot leave it half-written.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

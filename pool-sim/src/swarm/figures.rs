@@ -179,19 +179,20 @@ impl Figures {
         self.block = Some(Instant::now());
     }
 
-    /// A miner hears of a tip that it did not know; whether it had a job before.
-    pub(super) fn tip(&mut self, previous_block_hash: [u8; 32], had_a_job: bool) {
+    /// A miner hears of a tip that it did not know; since when it has jobs, if this is not its first. Who has come since the
+    /// tip was first heard of is none of those that it had to reach.
+    pub(super) fn tip(&mut self, previous_block_hash: [u8; 32], mining_since: Option<Instant>) {
         let now = Instant::now();
         let recent = self.tips.iter_mut().rev().take(RECENT_TIPS);
         let known = recent.into_iter().find(|tip| tip.previous_block_hash == previous_block_hash);
         if let Some(tip) = known {
-            if had_a_job {
+            if mining_since.is_some_and(|since| since <= tip.first) {
                 tip.count += 1;
                 tip.last = now;
             }
             return;
         }
-        let (count, of, block) = (usize::from(had_a_job), self.mining, self.block.take());
+        let (count, of, block) = (usize::from(mining_since.is_some()), self.mining, self.block.take());
         self.tips.push(Heard { previous_block_hash, first: now, last: now, count, of, block });
     }
 
@@ -278,13 +279,15 @@ mod tests {
     #[test]
     fn a_tip_is_heard_by_those_that_mined() {
         let mut figures = Figures::new(Instant::now());
-        figures.tip([1; 32], false);
+        figures.tip([1; 32], None);
+        let before = Some(Instant::now());
         figures.mining = 2;
         figures.block();
-        figures.tip([2; 32], true);
-        // One that came just now.
-        figures.tip([2; 32], false);
-        figures.tip([2; 32], true);
+        figures.tip([2; 32], before);
+        // One that came just now, and one that had a job of the tip before in between.
+        figures.tip([2; 32], None);
+        figures.tip([2; 32], Some(Instant::now() + Duration::from_secs(1)));
+        figures.tip([2; 32], before);
         let [tip] = &figures.tips()[..] else { panic!() };
         assert_eq!((tip.heard, tip.of), (2, 2));
         assert!(tip.since_block.unwrap() >= tip.spread);

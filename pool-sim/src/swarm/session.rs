@@ -51,6 +51,8 @@ pub(super) struct Session<'a> {
     pub(super) work: Option<Arc<Work>>,
     /// The tip of the last job.
     pub(super) tip: Option<[u8; 32]>,
+    /// When the first job came.
+    pub(super) mining_since: Option<Instant>,
     /// Where the search goes on: never twice at the same place, whatever jobs repeat.
     pub(super) nonce: u32,
     /// Shares without an answer, oldest first.
@@ -75,6 +77,7 @@ impl<'a> Session<'a> {
             difficulty: Difficulty::ONE,
             work: None,
             tip: None,
+            mining_since: None,
             nonce,
             pending: VecDeque::new(),
             search: None,

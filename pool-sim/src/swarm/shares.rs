@@ -21,13 +21,14 @@ impl Session<'_> {
     pub(super) fn on_job(&mut self, job: Notify) {
         let Some(extranonce1) = &self.extranonce1 else { return };
         let (tip, is_new, is_first) =
-            (job.previous_block_hash, Some(job.previous_block_hash) != self.tip, self.tip.is_none());
+            (job.previous_block_hash, Some(job.previous_block_hash) != self.tip, self.mining_since.is_none());
         {
             let mut figures = self.shared.figures();
             if is_new {
-                figures.tip(tip, !is_first);
+                figures.tip(tip, self.mining_since);
             }
             if is_first {
+                self.mining_since = Some(Instant::now());
                 figures.mining += 1;
                 figures.first_job.record(self.begun.elapsed());
             }

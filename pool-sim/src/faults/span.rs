@@ -1,0 +1,28 @@
+//! A length of time as it is written in a scenario.
+
+use serde::Deserialize;
+use std::time::Duration;
+
+/// A length of time, as a text: `300ms`, `3s`, `2m`, `1h`, or several of them one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl Span {
+    /// So many seconds.
+    pub(super) const fn seconds(seconds: u64) -> Span {
+        Span(Duration::from_secs(seconds))
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Span, String> {
+        let expected =
+            || format!("time: {text:?}; expected a length such as \"300ms\", \"3s\" or \"2m\", below a year");
+        let span = humantime::parse_duration(&text).map_err(|_| expected())?;
+        // Far enough, and no sum of two overflows.
+        if span < Duration::from_secs(365 * 86_400) { Ok(Span(span)) } else { Err(expected()) }
+    }
+}

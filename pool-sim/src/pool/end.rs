@@ -1,0 +1,30 @@
+//! Why a connection ends.
+
+use super::wire::WRITE_WITHIN;
+use std::io;
+use std::time::Duration;
+use thiserror::Error;
+
+/// A connection that authorizes nobody is ended after this.
+pub(super) const AUTHORIZE_WITHIN: Duration = Duration::from_secs(60);
+
+/// Why a connection ended.
+#[derive(Debug, Error)]
+pub(super) enum End {
+    #[error("the miner closed the connection")]
+    Closed,
+    #[error("connection failed: {0}")]
+    Io(#[from] io::Error),
+    #[error("nobody authorized within {} s", AUTHORIZE_WITHIN.as_secs())]
+    NotAuthorized,
+    #[error("the miner took no line for {} s", WRITE_WITHIN.as_secs())]
+    Stalled,
+    #[error("too many unreadable lines")]
+    Garbage,
+    #[error("it was silent, and another connection resumed its session")]
+    Taken,
+    #[error("the scenario closed the connection")]
+    Scenario,
+    #[error("the pool stopped")]
+    Stopped,
+}
