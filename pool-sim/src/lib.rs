@@ -18,6 +18,7 @@
 
 pub mod chain;
 pub mod faults;
+mod junit;
 pub mod node;
 pub mod pool;
 pub mod probe;

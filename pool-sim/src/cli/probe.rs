@@ -118,7 +118,7 @@ fn probe(arguments: &ProbeArgs) -> Result<Report, CliError> {
         say(report.to_string().trim_end());
     }
     if let Some(path) = &arguments.junit {
-        let written = std::fs::write(path, report.to_junit());
+        let written = report.to_junit().and_then(|xml| std::fs::write(path, xml));
         written.map_err(|source| CliError::Io { what: format!("write {}", path.display()), source })?;
     }
     Ok(report)

@@ -6,7 +6,6 @@
 mod check;
 mod checks;
 mod job;
-mod junit;
 mod reply;
 mod report;
 mod session;

@@ -1,9 +1,11 @@
 //! What a probe found, for people and programs.
 
+use super::TOPICS;
 use super::check::{Check, Topic, Verdict};
-use super::{TOPICS, junit};
+use crate::junit::{self, Case, Outcome, Suite};
 use serde_json::{Value, json};
 use std::fmt::{self, Write};
+use std::io;
 use std::time::Duration;
 
 /// What came of one check.
@@ -25,6 +27,19 @@ impl Finding {
         let topic = self.check.id.split('.').next();
         json!({"event": "check", "id": self.check.id, "topic": topic, "title": self.check.title, "source": self.check.source,
                "verdict": self.verdict.word(), "detail": self.verdict.text(), "seconds": self.took.as_secs_f64(), "seen": self.seen})
+    }
+
+    fn to_case(&self) -> Case {
+        let outcome = match &self.verdict {
+            Verdict::Passed(_) => Outcome::Passed,
+            Verdict::Failed(message) => {
+                let text = format!("rule: {}\n{}", self.check.source, self.seen.join("\n"));
+                Outcome::Failed { message: message.clone(), text }
+            }
+            Verdict::Unsupported(why) => Outcome::Skipped(format!("unsupported: {why}")),
+            Verdict::Skipped(why) => Outcome::Skipped(why.clone()),
+        };
+        Case { class: self.check.id.to_owned(), name: self.check.title.to_owned(), outcome }
     }
 }
 
@@ -52,8 +67,13 @@ impl Report {
     }
 
     /// As a file for CI systems: `JUnit`'s XML, one suite for each topic.
-    pub fn to_junit(&self) -> String {
-        junit::write(self)
+    pub fn to_junit(&self) -> io::Result<String> {
+        let suites = self.by_topic().map(|(topic, findings)| Suite {
+            name: topic.title.to_owned(),
+            seconds: findings.iter().map(|finding| finding.took.as_secs_f64()).sum(),
+            cases: findings.into_iter().map(Finding::to_case).collect(),
+        });
+        junit::write(&suites.collect::<Vec<_>>())
     }
 
     /// Each topic with its findings; topics of which nothing was asked are left out.

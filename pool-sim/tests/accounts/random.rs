@@ -8,26 +8,27 @@ pub(super) const USERS: [&str; 4] = ["alice", "bob", "carol", "dave"];
 pub(super) const SCHEMES: [SchemeKind; 5] =
     [SchemeKind::Pplns { window: 2 }, SchemeKind::Prop, SchemeKind::Solo, SchemeKind::Pps, SchemeKind::Fpps];
 
-/// `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number generators).
-pub(super) struct Random(pub(super) u64);
+/// A stream of books and what is in them.
+pub(super) struct Random(fastrand::Rng);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+    pub(super) fn new(seed: u64) -> Random {
+        Random(fastrand::Rng::with_seed(seed))
+    }
+
+    pub(super) fn hash(&mut self) -> [u8; 32] {
+        let mut hash = [0; 32];
+        self.0.fill(&mut hash);
+        hash
     }
 
     pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.0.u64(..limit)
     }
 
     /// Of any size, as many small ones as big ones.
     pub(super) fn up_to_bits(&mut self, bits: u64) -> u128 {
-        let wide = u128::from(self.next()) << 64 | u128::from(self.next());
-        wide >> (128 - self.below(bits) - 1)
+        self.0.u128(..) >> (128 - self.below(bits) - 1)
     }
 
     /// From a satoshi's few to 21 million coins; work from a fraction of a hash to more than mainnet's.

@@ -15,9 +15,7 @@ fn books(random: &mut Random, scheme: SchemeKind) -> Books {
 
 fn found(random: &mut Random, users: &[User], weights: Weights, height: u32) -> Found {
     let finder = User::clone(&users[random.below(users.len() as u64) as usize]);
-    let mut hash = [0; 32];
-    hash[..8].copy_from_slice(&random.next().to_le_bytes());
-    let hash = BlockHash::from_byte_array(hash);
+    let hash = BlockHash::from_byte_array(random.hash());
     Found { hash, height, time: 0, finder, weights, parts: None, is_active: true }
 }
 
@@ -45,7 +43,7 @@ fn rewards_are_divided_to_the_satoshi_and_orphans_leave_no_trace() {
 fn check_a_million(scheme: SchemeKind) {
     let users = users();
     for seed in 0..1_000_000 {
-        let mut random = Random(seed << 8);
+        let mut random = Random::new(seed << 8);
         let weights = random.weights();
         let mut books = books(&mut random, scheme);
         let shares = random.shares(&users, weights.network, 4);
@@ -115,7 +113,7 @@ fn pplns_by_definition(amount: u64, shares: &[Share], window: u128) -> BTreeMap<
 fn two_computations_of_pplns_agree() {
     let users = users();
     for seed in 0..200_000 {
-        let mut random = Random(!seed);
+        let mut random = Random::new(!seed);
         let window = 1 + random.below(5) as u32;
         // What fits the naive one's 128 bits.
         let network = Work::from_units(random.up_to_bits(60).max(1));
@@ -136,7 +134,7 @@ fn two_computations_of_pplns_agree() {
 fn books_survive_reorganisations_and_are_restored_from_what_they_tell() {
     let users = users();
     for (seed, scheme) in (0..400).zip(SCHEMES.into_iter().cycle()) {
-        let mut random = Random(seed << 32);
+        let mut random = Random::new(seed << 32);
         let weights = Weights { network: Work::from_units(1 << 20), subsidy: 4_999, reward: 5_000 };
         let mut books = books(&mut random, scheme);
         let mut stored = (Vec::new(), BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
