@@ -4,8 +4,8 @@ use super::random::{Random, SCHEMES, users};
 use bitcoin::BlockHash;
 use bitcoin::hashes::Hash;
 use pool_sim::pool::accounts::{
-    Account, Audit, Books, Entry, File, Found, Headers, Journal, MATURITY, Memory, Saved, Store, StoreError,
-    StoredShare, User, Weights, Work,
+    Account, Audit, Books, Entry, File, Found, Headers, Journal, MATURITY, Saved, Store, StoreError, StoredShare, User,
+    Weights, Work,
 };
 use redb::{Database, TableDefinition};
 use std::path::Path;
@@ -36,7 +36,7 @@ fn what_was_kept_is_there_again_and_adds_up() {
     let users = users();
     let directory = tempfile::tempdir().unwrap();
     for (seed, scheme) in (0..10).zip(SCHEMES.into_iter().cycle()) {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let path = directory.path().join(format!("{seed}.redb"));
         let terms = random.terms(scheme);
         let (mut chain, mut number) = (Vec::new(), 0);
@@ -70,8 +70,8 @@ fn what_was_kept_is_there_again_and_adds_up() {
             assert_eq!(again.parts(WEIGHTS, Some(&users[1])), books.parts(WEIGHTS, Some(&users[1])));
         }
         let file = File::open(&path).unwrap();
-        assert_eq!(file.headers().find(hash(number)).map(|(number, _)| number), Some(number));
-        assert_eq!(file.headers().find(hash(number + 1)), None);
+        assert_eq!(file.find(hash(number)).map(|(number, _)| number), Some(number));
+        assert_eq!(file.find(hash(number + 1)), None);
         assert_eq!(file.records().unwrap().len() as u64, number);
         let audit = file.audit().unwrap();
         assert_eq!(audit.faults, [], "{scheme}");
@@ -107,7 +107,7 @@ fn an_audit_finds_what_does_not_add_up() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let alice = &users()[0];
-    let mut books = Books::new(Random(0).terms(SCHEMES[4]), Saved::default()).unwrap();
+    let mut books = Books::new(Random::new(0).terms(SCHEMES[4]), Saved::default()).unwrap();
     let entries: Vec<_> = (1..=3).map(|number| share(&mut books, number, alice, WEIGHTS.network)).collect();
     File::create(&path).unwrap().commit(&entries).unwrap();
     assert_eq!(audit(&path).faults, []);
@@ -138,18 +138,10 @@ fn an_audit_finds_what_does_not_add_up() {
 struct FullOnce(u32);
 
 impl Store for FullOnce {
-    fn load(&self) -> Result<Saved, StoreError> {
-        Ok(Saved::default())
-    }
-
     fn commit(&mut self, _: &[Entry]) -> Result<(), StoreError> {
         self.0 += 1;
         let full = || StoreError::from(redb::StorageError::Io(std::io::ErrorKind::StorageFull.into()));
         if self.0 == 2 { Err(full()) } else { Ok(()) }
-    }
-
-    fn headers(&self) -> Box<dyn Headers> {
-        Box::new(Memory)
     }
 }
 
@@ -166,7 +158,7 @@ fn after_a_failure_nothing_is_promised() {
 /// What each of so many miners waited, when all send a share as soon as the one before is kept.
 fn wait_for(store: Box<dyn Store>, miners: u64, span: Duration) -> Vec<Duration> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let books = Books::new(Random(0).terms(SCHEMES[0]), Saved::default()).unwrap();
+    let books = Books::new(Random::new(0).terms(SCHEMES[0]), Saved::default()).unwrap();
     let shared = std::sync::Arc::new((std::sync::Mutex::new((books, 0)), Journal::new(store)));
     let end = Instant::now() + span;
     let mine = |miner: u64| {
@@ -211,19 +203,13 @@ fn what_was_promised_is_kept() {
 fn measure_commits() {
     let directory = tempfile::tempdir().unwrap();
     let span = Duration::from_secs(5);
-    let show = |name: &str, miners, waited: &[Duration]| {
+    let show = |miners, waited: &[Duration]| {
         let at = |part: f64| waited[(part * (waited.len() - 1) as f64) as usize];
         let rate = waited.len() as f64 / span.as_secs_f64();
-        println!(
-            "{name}, {miners} miners: {rate:.0} shares/s, median {:?}, 99 % {:?}, all {:?}",
-            at(0.5),
-            at(0.99),
-            at(1.0)
-        );
+        println!("{miners} miners: {rate:.0} shares/s, median {:?}, 99 % {:?}, all {:?}", at(0.5), at(0.99), at(1.0));
     };
     for miners in [1, 10, 100, 1000] {
-        show("memory", miners, &wait_for(Box::new(Memory), miners, span));
         let file = File::create(&directory.path().join(miners.to_string())).unwrap();
-        show("file", miners, &wait_for(Box::new(file), miners, span));
+        show(miners, &wait_for(Box::new(file), miners, span));
     }
 }

@@ -1,8 +1,8 @@
 //! The accounts of a pool that runs: the books, and the journal that their changes go to.
 
 use super::{
-    Account, BlockRecord, Books, Entry, File, Found, Headers, Journal, LedgerError, Memory, Parts, Party, SchemeKind,
-    Store, StoreError, StoredShare, Terms, User, Weights, Work, Written,
+    Account, BlockRecord, Books, Entry, File, Found, Headers, Journal, LedgerError, NoHeaders, Parts, Party, Saved,
+    SchemeKind, StoreError, StoredShare, Terms, User, Weights, Work, Written,
 };
 use crate::node::{Node, Template};
 use crate::pool::{PoolJob, ShareRecord};
@@ -85,7 +85,8 @@ pub(in crate::pool) struct Entered {
 
 pub(in crate::pool) struct Desk {
     books: Mutex<Books>,
-    journal: Journal,
+    /// `None` if there is no store: the books know all that there is to know until the pool's end.
+    journal: Option<Journal>,
     payout: Payout,
 }
 
@@ -105,13 +106,14 @@ impl Desk {
         if *payout == Payout::Coinbase && terms.scheme == SchemeKind::Solo {
             return Err(AccountsError::SoloCoinbase);
         }
-        let store: Box<dyn Store> = match store {
-            Some(path) => Box::new(File::create(path)?),
-            None => Box::new(Memory),
+        let store = store.as_ref().map(|path| File::create(path)).transpose()?;
+        let (saved, headers) = match &store {
+            Some(store) => (store.load()?, Box::new(store.clone()) as Box<dyn Headers>),
+            None => (Saved::default(), Box::new(NoHeaders) as _),
         };
-        let books = Mutex::new(Books::new(*terms, store.load()?)?);
-        let headers = store.headers();
-        Ok((Desk { books, journal: Journal::new(store), payout: *payout }, headers))
+        let books = Mutex::new(Books::new(*terms, saved)?);
+        let journal = store.map(|store| Journal::new(Box::new(store)));
+        Ok((Desk { books, journal, payout: *payout }, headers))
     }
 
     /// Takes the books. Changes are handed to the journal in the order in which they are made.
@@ -155,7 +157,9 @@ impl Open<'_> {
             }
         }
         let changes = self.books.take_changes();
-        if !changes.is_empty() {
+        if let Some(journal) = &self.desk.journal
+            && !changes.is_empty()
+        {
             let stored = || StoredShare {
                 header,
                 number: record.number,
@@ -163,7 +167,7 @@ impl Open<'_> {
                 record: record.to_json().to_string(),
             };
             let entry = Entry { changes, share: is_accepted.then(stored) };
-            entered.written = Some(self.desk.journal.enter(entry));
+            entered.written = Some(journal.enter(entry));
         }
         entered
     }
@@ -173,9 +177,11 @@ impl Open<'_> {
         let tip = node.tip().borrow().height;
         let settled = self.books.settle(tip, |height| node.hash_at(height));
         let changes = self.books.take_changes();
-        if !changes.is_empty() {
+        if let Some(journal) = &self.desk.journal
+            && !changes.is_empty()
+        {
             // Nobody waits for it: should it be lost, the next start settles it again.
-            drop(self.desk.journal.enter(Entry { changes, share: None }));
+            drop(journal.enter(Entry { changes, share: None }));
         }
         settled
     }

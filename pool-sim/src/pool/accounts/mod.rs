@@ -24,7 +24,7 @@ pub use divide::{divide, fee};
 pub use figures::Figures;
 pub use ledger::{Account, AccountError, Ledger, LedgerError, Party, Transaction};
 pub use scheme::{Scheme, SchemeError, SchemeKind, Share, Weights};
-pub use store::{Audit, Entry, Fault, File, Headers, Journal, Memory, Store, StoreError, StoredShare, Written};
+pub use store::{Audit, Entry, Fault, File, Headers, Journal, NoHeaders, Store, StoreError, StoredShare, Written};
 pub use work::Work;
 
 /// Whose account it is.

@@ -1,7 +1,7 @@
 //! Whether a store's accounts are right, by adding up all that was ever booked.
 
 use super::file::{File, HEADERS, LEDGER, RECORDS, SHARES};
-use super::{Saved, Store, StoreError};
+use super::{Saved, StoreError};
 use crate::pool::accounts::{Account, BlockState, Figures, LedgerError, Transaction};
 use bitcoin::BlockHash;
 use redb::{ReadableDatabase, ReadableTableMetadata};

@@ -109,10 +109,9 @@ impl File {
         };
         shares.range(from..)?.map(|row| Ok(share(row?))).collect()
     }
-}
 
-impl Store for File {
-    fn load(&self) -> Result<Saved, StoreError> {
+    /// What was kept.
+    pub fn load(&self) -> Result<Saved, StoreError> {
         let transaction = self.database.begin_read()?;
         let figures = transaction.open_table(FIGURES)?;
         let figures: Result<Vec<_>, StoreError> = figures
@@ -129,7 +128,9 @@ impl Store for File {
         let shares = self.shares(figures.get(Figures::OLDEST) as u64)?;
         Ok(Saved { shares, blocks: self.all(BLOCKS, "block")?, balances, figures })
     }
+}
 
+impl Store for File {
     fn commit(&mut self, entries: &[Entry]) -> Result<(), StoreError> {
         let transaction = self.database.begin_write()?;
         {
@@ -169,10 +170,6 @@ impl Store for File {
         }
         // Waits for the disk.
         Ok(transaction.commit()?)
-    }
-
-    fn headers(&self) -> Box<dyn Headers> {
-        Box::new(self.clone())
     }
 }
 

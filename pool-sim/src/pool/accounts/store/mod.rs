@@ -45,35 +45,15 @@ pub trait Headers: fmt::Debug + Send + Sync {
 
 /// Keeps the accounts.
 pub trait Store: fmt::Debug + Send {
-    /// What was kept.
-    fn load(&self) -> Result<Saved, StoreError>;
-
     /// Keeps these. When it returns, no power failure loses them.
     fn commit(&mut self, entries: &[Entry]) -> Result<(), StoreError>;
-
-    /// The headers of shares that were kept.
-    fn headers(&self) -> Box<dyn Headers>;
 }
 
-/// Keeps nothing beyond the pool's end: the books know all that there is to know until then.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Memory;
+/// Nothing came before.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHeaders;
 
-impl Store for Memory {
-    fn load(&self) -> Result<Saved, StoreError> {
-        Ok(Saved::default())
-    }
-
-    fn commit(&mut self, _: &[Entry]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    fn headers(&self) -> Box<dyn Headers> {
-        Box::new(Memory)
-    }
-}
-
-impl Headers for Memory {
+impl Headers for NoHeaders {
     fn find(&self, _: BlockHash) -> Option<(u64, SystemTime)> {
         None
     }
