@@ -4,7 +4,7 @@ use midstate_stratum::Difficulty;
 use pool_sim::chain::Params;
 use pool_sim::node::Node;
 use pool_sim::pool::{Pool, PoolConfig, PoolEvent};
-use pool_sim::swarm::{Options, Report, run};
+use pool_sim::swarm::{Options, Report, parse_attack, run};
 use serde_json::{Value, json};
 use std::future::pending;
 use std::net::SocketAddr;
@@ -312,4 +312,27 @@ async fn the_program_prints_what_its_help_says_and_writes_a_picture() {
         assert!(is_word(&help), "{key}");
     }
     assert!(help.contains("Examples:"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attackers_take_nothing_from_miners() {
+    let (pool, seen) = our_pool(1e-12).await;
+    let kinds = ["mute", "slow", "churn", "flood", "deaf", "long", "bomb"];
+    let attackers: Vec<_> = kinds.map(|kind| parse_attack(&format!("{kind}:3")).unwrap()).into();
+    let options = Options {
+        interval: Duration::from_millis(500),
+        lasts: Duration::from_secs(4),
+        attackers,
+        ..Options::new(pool.address().to_string(), 20)
+    };
+    let report = run(options, pending(), |_| ()).await.unwrap();
+    sums_close(&report);
+    let (counts, seen) = (&report.counts, seen.lock().unwrap());
+    assert_eq!((counts.unanswered, counts.failed + counts.lost, counts.refused()), (0, 0, 0), "{report}");
+    assert_eq!(counts.accepted, seen.accepted, "{report}");
+    let Some((quiet, attacked, attackers)) = &report.attack else { panic!("{report}") };
+    assert_eq!(quiet.count + attacked.count, report.submit.count);
+    assert!(quiet.count > 0 && attacked.count > 0, "{report}");
+    // Those of an endless line and of bombs are thrown out.
+    assert!(attackers.tried > 21 && attackers.ended > 6, "{report}");
 }

@@ -9,6 +9,9 @@ use tokio::io::{self, AsyncRead, AsyncReadExt};
 /// it, twice that in hex, and some 14 branches of 64 digits.
 pub const MAX_LINE: usize = 128 * 1024;
 
+/// A line that is longer than this is not passed over to its end: it has none, most likely.
+const MAX_SKIPPED: usize = 2 * 1024 * 1024;
+
 /// How much is read at once at least.
 const READ_SIZE: usize = 4096;
 
@@ -24,7 +27,7 @@ pub enum LineError {
     /// A line that is not text. The next call begins after it.
     #[error("not UTF-8 from byte {0} on; passed over")]
     NotText(usize),
-    /// The connection failed.
+    /// The connection failed, or a line has no end ([`io::ErrorKind::InvalidData`]).
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -44,8 +47,8 @@ pub struct LineReader<R> {
     buffer: Vec<u8>,
     /// How much of the buffer is known to have no newline.
     searched: usize,
-    /// Whether the buffer is the middle of a line that was too long.
-    skipping: bool,
+    /// In the middle of a line that was too long: how much of it is gone.
+    skipped: Option<usize>,
     limit: usize,
 }
 
@@ -57,7 +60,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
 
     /// Reads lines of up to `limit` bytes.
     pub fn with_limit(stream: R, limit: usize) -> LineReader<R> {
-        LineReader { stream, buffer: Vec::new(), searched: 0, skipping: false, limit }
+        LineReader { stream, buffer: Vec::new(), searched: 0, skipped: None, limit }
     }
 
     /// The next line without its end, or `None` where the stream ends. A last line without a newline is not given: it
@@ -80,11 +83,16 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
     fn take_line(&mut self) -> Result<Option<String>, LineError> {
         let newline = self.buffer[self.searched..].iter().position(|byte| *byte == b'\n');
         let Some(end) = newline.map(|at| self.searched + at) else {
-            if self.skipping {
+            if let Some(skipped) = &mut self.skipped {
+                *skipped += self.buffer.len();
                 self.buffer.clear();
+                if *skipped > MAX_SKIPPED {
+                    let endless = format!("a line of more than {MAX_SKIPPED} bytes");
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, endless).into());
+                }
             } else if self.buffer.len() > self.limit + 1 {
                 // One more than the limit may be the carriage return of a line that just fits.
-                self.skipping = true;
+                self.skipped = Some(self.buffer.len());
                 self.buffer.clear();
                 self.searched = 0;
                 return Err(LineError::TooLong { limit: self.limit });
@@ -94,7 +102,7 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
         };
         let mut line: Vec<u8> = self.buffer.drain(..=end).collect();
         self.searched = 0;
-        if std::mem::take(&mut self.skipping) {
+        if self.skipped.take().is_some() {
             return self.take_line();
         }
         line.pop();
@@ -148,6 +156,17 @@ mod tests {
         assert_eq!(read(&[b"1234567", b"89", b"0123456789", b"01\nok", b"\n"]), [too_long, "ok"]);
         assert_eq!(read(&[b"12345678\n"]), ["12345678"]);
         assert_eq!(read(&[b"a\xff\nok\n"]), ["error not UTF-8 from byte 1 on; passed over", "ok"]);
+    }
+
+    #[test]
+    fn a_line_without_an_end_ends_the_reading() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut reader = LineReader::new(io::repeat(b'x'));
+            assert!(matches!(reader.next_line().await, Err(LineError::TooLong { .. })));
+            let error = reader.next_line().await.unwrap_err();
+            assert!(!error.is_passed_over() && error.to_string().contains("2097152 bytes"), "{error}");
+        });
     }
 
     proptest! {

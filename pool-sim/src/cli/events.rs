@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 /// The events and the fields of a share, for `--help`.
 pub(super) const HELP: &str = "\
-With --json, one object a line; each has an \"event\": ready, joined, subscribed, left, job, difficulty, share, block, \
+With --json, one object a line; each has an \"event\": ready, joined, turned_away, subscribed, left, job, difficulty, share, block, \
 reward, unbooked, unreadable, stopped. A share has, null where it is not known: number, time (seconds since 1970), session, user, worker (what \
 comes after the user's first dot), job, height, extranonce1, extranonce2, ntime, nonce, version_bits; what judged it: \
 share_difficulty, target, version_mask; what it was: header, version, hash, difficulty (reached); what became of it: accepted, \
@@ -25,6 +25,9 @@ pub(super) fn describe(event: &PoolEvent) -> Value {
     match event {
         PoolEvent::Joined { session, peer, port } => {
             json!({"event": "joined", "session": session, "peer": peer.to_string(), "port": port})
+        }
+        PoolEvent::TurnedAway { peer, limit } => {
+            json!({"event": "turned_away", "peer": peer.to_string(), "limit": limit})
         }
         PoolEvent::Subscribed { session, extranonce1, resumed } => json!({
             "event": "subscribed", "session": session, "extranonce1": extranonce1.to_lower_hex_string(), "resumed": resumed,

@@ -17,7 +17,7 @@ use midstate_stratum::Difficulty;
 use pool_sim::faults::{Faults, ScenarioError};
 use pool_sim::node::{Auth, Cookie};
 use pool_sim::pool::accounts::StoreError;
-use pool_sim::pool::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
+use pool_sim::pool::{Limits, PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
 use pool_sim::{Config, StartError};
 use serde_json::json;
 use std::io::{self, Write};
@@ -110,6 +110,12 @@ struct Cli {
     /// For so long after its connection ended, a miner can go on with its session
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     resume_within: Duration,
+    /// How many connections one address may have (of IPv6, one network of 64 bits)
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections, value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// How many lines a second are read from one connection; the rest waits
+    #[arg(long, value_name = "N", default_value_t = Limits::default().lines, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    max_lines: u32,
     /// The regtest address that blocks pay [default: one that anybody can spend from]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pay_to: Option<ScriptBuf>,
@@ -272,6 +278,7 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
     let pool = PoolConfig {
         stale_grace: cli.stale_grace,
         resume_within: cli.resume_within,
+        limits: Limits { connections: cli.max_connections, lines: cli.max_lines },
         accounts: cli.pay.config(),
         ..PoolConfig::on(ports, pay_to)
     };

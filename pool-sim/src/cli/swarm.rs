@@ -2,7 +2,8 @@
 
 use clap::Args;
 use pool_sim::swarm::{
-    Arrival, Hashrate, Options, Report, Second, SwarmError, parse_churn, parse_rate, parse_share, parse_span, run,
+    Arrival, Attack, Hashrate, Options, Report, Second, SwarmError, parse_attack, parse_churn, parse_rate, parse_share,
+    parse_span, run,
 };
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ Examples:
   pool-sim --start-difficulty 1e-12
   pool-sim swarm 127.0.0.1:3333 --miners 5000 --ramp 60s --rate 1/3s --seconds 120
   pool-sim swarm stratum+tcp://pool.example:3333 --miners 200 --user-prefix ADDRESS. --password-file secret
+  pool-sim swarm 127.0.0.1:3333 --miners 500 --attack slow:500 --attack flood:10 --attack bomb:10
   pool-sim swarm 127.0.0.1:3333 --miners 10000 --ramp 10s --rate 1/15s --tip-every 10s --pool-pid 4711 --svg latency.svg
 
 Set the pool to a difficulty of few hashes, 2^-24 to 2^-26. On regtest every second hash is a block, whatever the share's \
@@ -30,7 +32,7 @@ The password is read from POOL_SIM_SWARM_PASSWORD or --password-file, and is \"x
 
 With --json, one object a line; each has an \"event\": second, summary. Both have: tried, connected, failed, lost, left; submitted, \
 accepted, stale, refused, rejected (by code), unanswered, withheld (would have been blocks), unreadable; bytes_in, bytes_out; \
-notice. A second has: at, open, mining, latency_ms, pool_rss. A summary has: miners, seconds, connect_ms, first_job_ms, submit_ms, \
+notice. A second has: at, open, mining, latency_ms, pool_rss. A summary has: miners, seconds, connect_ms, first_job_ms, submit_ms, attack (null without attackers: quiet_ms, attacked_ms, p99_ratio, tried, refused, ended), \
 tips (heard, of, spread_ms, since_block_ms), reasons, error_rate, passed, own and pool (cpu in seconds, rss and peak_rss in \
 bytes).
 
@@ -87,6 +89,10 @@ pub(super) struct SwarmArgs {
     /// Which part of connections and shares may fail
     #[arg(long, value_name = "PART", default_value = "0.1%", value_parser = parse_share)]
     max_error_rate: f64,
+    /// Attackers who come in the middle of the time after the ramp: mute, slow, churn, flood, deaf, long or bomb, and how many;
+    /// may be given several times
+    #[arg(long = "attack", value_name = "KIND:N", value_parser = parse_attack)]
+    attackers: Vec<(Attack, usize)>,
     /// What arrivals, intervals and nonces are drawn from
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
@@ -169,6 +175,7 @@ fn options(arguments: &SwarmArgs) -> Result<Options, CliError> {
         max_hashes_per_second: arguments.max_hashes_per_second,
         pool_pid: arguments.pool_pid,
         max_error_rate: arguments.max_error_rate,
+        attackers: arguments.attackers.clone(),
         seed: arguments.seed,
     })
 }

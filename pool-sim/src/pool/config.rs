@@ -2,6 +2,7 @@
 
 use super::Pace;
 use super::accounts::AccountsConfig;
+use super::limits::Limits;
 use crate::faults::Faults;
 use bitcoin::{CompactTarget, ScriptBuf};
 use midstate_stratum::Difficulty;
@@ -30,6 +31,8 @@ pub struct PoolConfig {
     pub resume_within: Duration,
     /// A connection that said nothing for so long loses its session to one that asks for it.
     pub silent_after: Duration,
+    /// What one connection and one address may take.
+    pub limits: Limits,
     /// How miners are paid.
     pub accounts: AccountsConfig,
     /// The compact target that jobs claim, instead of the chain's. With a harder one, shares are no blocks.
@@ -70,6 +73,7 @@ impl PoolConfig {
             // Miners leave a pool that is silent for 60 to 90 s. One that lost its way to the pool comes back then, while
             // the pool still believes in the old connection.
             silent_after: Duration::from_secs(60),
+            limits: Limits::default(),
             accounts: AccountsConfig::default(),
             job_bits: None,
             faults: None,

@@ -18,6 +18,13 @@ pub enum PoolEvent {
         /// To which of the pool's ports, counted from 0.
         port: usize,
     },
+    /// A connection was closed at once, as its address has too many. Said once, until one of them ends.
+    TurnedAway {
+        /// From where.
+        peer: SocketAddr,
+        /// How many an address may have.
+        limit: u32,
+    },
     /// A miner subscribed.
     Subscribed {
         /// The session.

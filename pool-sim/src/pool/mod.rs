@@ -16,6 +16,7 @@ mod end;
 mod event;
 mod job;
 mod judge;
+mod limits;
 mod obey;
 mod record;
 mod refusal;
@@ -29,6 +30,7 @@ mod wire;
 pub use config::{PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
 pub use event::PoolEvent;
 pub use job::PoolJob;
+pub use limits::Limits;
 pub use record::{Judged, ShareRecord};
 pub use refusal::Refusal;
 pub use vardiff::{Pace, Vardiff};
@@ -36,6 +38,7 @@ pub use vardiff::{Pace, Vardiff};
 use crate::node::{Node, Template, Tip};
 use accounts::{AccountsError, Desk, Figures, Pay};
 use book::Book;
+use limits::Visitors;
 use seen::{Memory, Seen};
 use sessions::Sessions;
 use std::io;
@@ -69,6 +72,7 @@ struct Shared {
     /// How many connections there were.
     connections: AtomicU64,
     sessions: Sessions,
+    visitors: Visitors,
     started: Instant,
     /// Where those come who follow a scenario's `client.reconnect` to another host.
     decoy: Option<u16>,
@@ -142,6 +146,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             tips: Tips::new(tips.clone()),
             sessions: Sessions::new(&config).map_err(PoolError::Random)?,
+            visitors: Visitors::default(),
             config,
             node,
             book,

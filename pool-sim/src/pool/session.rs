@@ -4,6 +4,7 @@ use super::book::Terms;
 use super::difficulty::SessionDifficulty;
 use super::end::{AUTHORIZE_WITHIN, End};
 use super::judge::Submitter;
+use super::limits::{MAX_LINE, Throttle};
 use super::obey::Oddities;
 use super::sessions::{Claim, Last, Sent};
 use super::wire::Wire;
@@ -34,6 +35,16 @@ const MAX_USERS: usize = 1000;
 
 /// Speaks with a miner until one of the two goes away.
 pub(super) async fn serve(shared: Arc<Shared>, number: u64, port: usize, stream: TcpStream, peer: SocketAddr) {
+    let limit = shared.config.limits.connections;
+    let _visit = match shared.visitors.enter(peer.ip(), limit) {
+        Ok(visit) => visit,
+        Err(full) => {
+            if full.is_news {
+                shared.say(PoolEvent::TurnedAway { peer, limit });
+            }
+            return;
+        }
+    };
     shared.say(PoolEvent::Joined { session: number, peer, port });
     let port = &shared.config.ports[port];
     let (read, writer) = stream.into_split();
@@ -71,6 +82,7 @@ pub(super) struct Session<'a> {
     /// Whether the share that is being answered changed the difficulty.
     is_retargeted: bool,
     unreadable: u32,
+    throttle: Throttle,
     /// The share that is being answered.
     answering: Option<u64>,
     pub(super) odd: Oddities,
@@ -82,7 +94,7 @@ impl<'a> Session<'a> {
             shared,
             number,
             port,
-            reader: LineReader::new(read),
+            reader: LineReader::with_limit(read, MAX_LINE),
             wire,
             jobs: shared.jobs.clone(),
             claim: None,
@@ -93,6 +105,7 @@ impl<'a> Session<'a> {
             told: None,
             is_retargeted: false,
             unreadable: 0,
+            throttle: Throttle::new(shared.config.limits.lines, std::time::Instant::now()),
             answering: None,
             odd: Oddities::default(),
         }
@@ -102,9 +115,14 @@ impl<'a> Session<'a> {
         let deadline = Instant::now() + AUTHORIZE_WITHIN;
         loop {
             let review = self.difficulty.next_review().map(|review| self.shared.started + review);
+            let ready = self.throttle.ready_at();
+            let is_ready = ready <= std::time::Instant::now();
             let done = tokio::select! {
-                line = self.reader.next_line() => match line {
-                    Ok(Some(line)) => self.on_line(&line).await,
+                line = self.reader.next_line(), if is_ready => match line {
+                    Ok(Some(line)) => {
+                        self.throttle.spend(std::time::Instant::now());
+                        self.on_line(&line).await
+                    }
                     Ok(None) => return End::Closed,
                     Err(LineError::Io(error)) => return error.into(),
                     Err(passed_over) => {
@@ -122,6 +140,7 @@ impl<'a> Session<'a> {
                 () = sleep_until(review.unwrap_or(self.shared.started).into()), if review.is_some() => {
                     if self.difficulty.review(self.now()) { self.send_changed().await } else { Ok(()) }
                 }
+                () = sleep_until(ready.into()), if !is_ready => Ok(()),
                 incident = self.wire.incident() => self.on_incident(incident).await,
                 () = taken(self.claim.as_ref()) => return End::Taken,
                 () = sleep_until(deadline), if self.users.is_empty() => return End::NotAuthorized,

@@ -65,6 +65,17 @@ impl Counts {
     }
 }
 
+/// What attackers did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attackers {
+    /// Connections that they tried.
+    pub tried: u64,
+    /// Those that were not made.
+    pub refused: u64,
+    /// Those that the pool ended.
+    pub ended: u64,
+}
+
 /// How long something took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Quantiles {
@@ -129,6 +140,12 @@ pub(super) struct Figures {
     pub(super) connect: Latency,
     pub(super) first_job: Latency,
     pub(super) submit: Latency,
+    /// The same, of shares that were answered from when the attackers came.
+    pub(super) attacked: Latency,
+    /// The same, of those that were answered before.
+    pub(super) quiet: Latency,
+    pub(super) attackers: Attackers,
+    is_attacked: bool,
     this_second: Latency,
     tips: Vec<Heard>,
     /// When a share that is a block was sent last.
@@ -148,6 +165,10 @@ impl Figures {
             connect: Latency::new(),
             first_job: Latency::new(),
             submit: Latency::new(),
+            attacked: Latency::new(),
+            quiet: Latency::new(),
+            attackers: Attackers::default(),
+            is_attacked: false,
             this_second: Latency::new(),
             tips: Vec::new(),
             block: None,
@@ -168,10 +189,16 @@ impl Figures {
     pub(super) fn answered(&mut self, took: Duration, refused: Option<i64>) {
         self.submit.record(took);
         self.this_second.record(took);
+        (if self.is_attacked { &mut self.attacked } else { &mut self.quiet }).record(took);
         match refused {
             None => self.counts.accepted += 1,
             Some(code) => *self.counts.rejected.entry(code).or_default() += 1,
         }
+    }
+
+    /// From now on there are attackers.
+    pub(super) fn attack(&mut self) {
+        self.is_attacked = true;
     }
 
     /// A share that is a block goes out now.

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::plan::{Place, exponential};
 use super::session::{End, Session, bad, over};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpSocket, TcpStream};
@@ -46,17 +46,23 @@ pub(super) async fn live(shared: Arc<Shared>, mut place: Place, mut stopped: wat
 async fn connect(shared: &Shared, place: &Place) -> Result<TcpStream, End> {
     let begun = Instant::now();
     shared.figures().counts.tried += 1;
+    let stream = connect_to(shared, place.from).await?;
+    let mut figures = shared.figures();
+    figures.counts.connected += 1;
+    figures.open += 1;
+    figures.connect.record(begun.elapsed());
+    Ok(stream)
+}
+
+/// Connects to the pool, from that address if there is one.
+pub(super) async fn connect_to(shared: &Shared, from: Option<IpAddr>) -> Result<TcpStream, End> {
     let socket = if shared.pool.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let socket = socket.map_err(bad("socket"))?;
-    if let Some(from) = place.from {
+    if let Some(from) = from {
         socket.bind(SocketAddr::new(from, 0)).map_err(bad("bind"))?;
     }
     let connected = timeout(shared.options.patience, socket.connect(shared.pool)).await;
     let stream = connected.map_err(|_| End::Bad("connect: no answer".to_owned()))?.map_err(bad("connect"))?;
     stream.set_nodelay(true).map_err(bad("socket"))?;
-    let mut figures = shared.figures();
-    figures.counts.connected += 1;
-    figures.open += 1;
-    figures.connect.record(begun.elapsed());
     Ok(stream)
 }

@@ -11,6 +11,7 @@
 //! `bitcoin` crate. The times between a miner's shares are exponential, as in mining. A share is due whether the one before
 //! was answered or not: a slow pool does not slow the load, and its latency is not made to look better.
 
+mod attack;
 mod figures;
 mod miner;
 mod options;
@@ -22,7 +23,8 @@ mod shares;
 mod svg;
 mod system;
 
-pub use figures::{Counts, Quantiles, Second, Tip};
+pub use attack::{Attack, parse_attack};
+pub use figures::{Attackers, Counts, Quantiles, Second, Tip};
 pub use options::{Arrival, Hashrate, Options, TextError, parse_churn, parse_rate, parse_share, parse_span};
 pub use report::Report;
 pub use system::Usage;
@@ -93,7 +95,8 @@ pub async fn run(
     mut on_second: impl FnMut(&Second),
 ) -> Result<Report, SwarmError> {
     let pool = resolve(&options.url).await?;
-    system::allow_connections(options.miners)?;
+    let attackers: usize = options.attackers.iter().map(|(_, count)| count).sum();
+    system::allow_connections(options.miners + attackers)?;
     let search = Search::start(options.threads, options.max_hashes_per_second).map_err(SwarmError::Thread)?;
     let mut watched = Watched::new(options.pool_pid);
     let (lasts, tip_every, patience) = (options.ramp + options.lasts, options.tip_every, options.patience);
@@ -105,6 +108,11 @@ pub async fn run(
     let mut miners = JoinSet::new();
     for place in places {
         miners.spawn(miner::live(Arc::clone(&shared), place, stopped.clone()));
+    }
+    for (attack, count) in shared.options.attackers.clone() {
+        for _ in 0..count {
+            miners.spawn(attack::live(Arc::clone(&shared), attack, stopped.clone()));
+        }
     }
     drop(stopped);
 
@@ -119,6 +127,9 @@ pub async fn run(
         let elapsed = begun.elapsed();
         if elapsed >= lasts {
             break;
+        }
+        if attackers > 0 && elapsed >= shared.options.attacked_after() {
+            shared.figures().attack();
         }
         if next_tip.is_some_and(|due| elapsed >= due) {
             shared.is_block_wanted.store(true, std::sync::atomic::Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! What a swarm is to do, and the texts that say so.
 
+use super::Attack;
 use clap::ValueEnum;
 use std::time::Duration;
 use thiserror::Error;
@@ -41,6 +42,8 @@ pub struct Options {
     pub pool_pid: Option<u32>,
     /// Which part of connections and shares may fail, from 0 to 1.
     pub max_error_rate: f64,
+    /// Attackers, and how many of each kind. They come in the middle of the time after the ramp.
+    pub attackers: Vec<(Attack, usize)>,
     /// What the arrivals, intervals and nonces are drawn from.
     pub seed: u64,
 }
@@ -66,8 +69,16 @@ impl Options {
             max_hashes_per_second: 1e6,
             pool_pid: None,
             max_error_rate: 0.001,
+            attackers: Vec::new(),
             seed: 1,
         }
+    }
+}
+
+impl Options {
+    /// When attackers come, after the start.
+    pub(super) fn attacked_after(&self) -> Duration {
+        self.ramp + self.lasts / 2
     }
 }
 
@@ -99,18 +110,15 @@ pub struct TextError {
     expected: &'static str,
 }
 
-fn error(text: &str, expected: &'static str) -> TextError {
+pub(super) fn error(text: &str, expected: &'static str) -> TextError {
     TextError { text: text.to_owned(), expected }
 }
 
 /// Reads a time of up to a week, such as `500ms`, `60s`, `2m`, `1h`; seconds where no unit is given.
 pub fn parse_span(text: &str) -> Result<Duration, TextError> {
-    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0)];
-    let unit = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, *seconds)));
-    let (number, unit) = unit.unwrap_or((text, 1.0));
-    let seconds = number.parse().ok().map(|number: f64| number * unit).filter(|span| (0.0..=604_800.0).contains(span));
-    seconds
-        .map(Duration::from_secs_f64)
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let span = seconds.or_else(|| humantime::parse_duration(text).ok());
+    span.filter(|span| *span <= Duration::from_secs(604_800))
         .ok_or_else(|| error(text, "a time such as 500ms, 60s, 2m or 1h, a week at most"))
 }
 

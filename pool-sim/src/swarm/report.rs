@@ -1,7 +1,7 @@
 //! What a swarm found, for people and for programs.
 
 use super::figures::Figures;
-use super::{Counts, Options, Quantiles, Second, Tip, Usage, svg};
+use super::{Attackers, Counts, Options, Quantiles, Second, Tip, Usage, svg};
 use serde_json::{Value, json};
 use std::fmt;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Report {
     pub first_job: Quantiles,
     /// From a share until its answer.
     pub submit: Quantiles,
+    /// The same before attackers came and from then on, and what they did, if there were any.
+    pub attack: Option<(Quantiles, Quantiles, Attackers)>,
     /// New tips.
     pub tips: Vec<Tip>,
     /// Answers to shares in each second.
@@ -48,6 +50,8 @@ impl Report {
             connect: figures.connect.quantiles(),
             first_job: figures.first_job.quantiles(),
             submit: figures.submit.quantiles(),
+            attack: (!options.attackers.is_empty())
+                .then(|| (figures.quiet.quantiles(), figures.attacked.quantiles(), figures.attackers)),
             tips: figures.tips(),
             load: figures.load.clone(),
             notice: figures.notice.clone(),
@@ -78,6 +82,10 @@ impl Report {
             "first_job_ms": quantiles(&self.first_job),
             "submit_ms": quantiles(&self.submit),
             "tips": self.tips.iter().map(tip).collect::<Vec<_>>(),
+            "attack": self.attack.as_ref().map(|(quiet, attacked, Attackers { tried, refused, ended })| json!({
+                "quiet_ms": quantiles(quiet), "attacked_ms": quantiles(attacked), "p99_ratio": p99_ratio(quiet, attacked),
+                "tried": tried, "refused": refused, "ended": ended,
+            })),
             "reasons": self.counts.reasons,
             "notice": self.notice,
             "error_rate": self.counts.error_rate(),
@@ -125,6 +133,11 @@ fn quantiles(of: &Quantiles) -> Value {
     json!({"count": of.count, "p50": ms(of.p50), "p90": ms(of.p90), "p99": ms(of.p99), "max": ms(of.max)})
 }
 
+/// How much longer the slowest hundredth took.
+fn p99_ratio(quiet: &Quantiles, attacked: &Quantiles) -> f64 {
+    attacked.p99.as_secs_f64() / quiet.p99.as_secs_f64()
+}
+
 fn usage(of: &Usage) -> Value {
     json!({"cpu": of.cpu.as_secs_f64(), "rss": of.rss, "peak_rss": of.peak_rss})
 }
@@ -167,6 +180,14 @@ impl fmt::Display for Report {
         for (name, of) in [("connect", &self.connect), ("first job", &self.first_job), ("submit", &self.submit)] {
             let [p50, p90, p99, max] = [of.p50, of.p90, of.p99, of.max].map(ms);
             writeln!(f, "{name:<12} p50 {p50:.2} ms, p90 {p90:.2}, p99 {p99:.2}, max {max:.2}")?;
+        }
+        if let Some((quiet, attacked, Attackers { tried, refused, ended })) = &self.attack {
+            writeln!(
+                f,
+                "attackers    {tried} connections, {refused} refused, {ended} ended by the pool; submit's p99 {:.2} ms before, {:.2} ms with them",
+                ms(quiet.p99),
+                ms(attacked.p99)
+            )?;
         }
         if let Some(worst) = self.tips.iter().max_by_key(|tip| tip.spread) {
             let since = self.tips.iter().filter_map(|tip| tip.since_block).max();

@@ -3,6 +3,7 @@
 mod accounts;
 mod difficulty;
 mod kill;
+mod limits;
 mod miner;
 mod records;
 mod sessions;
