@@ -134,6 +134,11 @@ impl Wire {
         self.stream.write_all(bytes).map_err(|error| WireError::from_io(error, self.patience))
     }
 
+    /// From now on, what the pool does not take within this fails.
+    pub(super) fn write_within(&self, limit: Duration) -> Result<(), WireError> {
+        self.stream.set_write_timeout(Some(limit)).map_err(WireError::Io)
+    }
+
     pub(super) fn send(&mut self, line: &Value) -> Result<(), WireError> {
         self.send_raw(format!("{line}\n").as_bytes())
     }

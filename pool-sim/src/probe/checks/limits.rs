@@ -158,6 +158,8 @@ fn deaf(probe: &Probe) -> Outcome {
     let line =
         json!({"id": 1, "method": "mining.submit", "params": ["probe", "deadbeef", "00", "00000000", "00000000"]});
     let lines = format!("{line}\n").repeat(500);
+    // A pool that takes no more, or no faster, is not waited for.
+    wire.write_within(Duration::from_millis(500))?;
     let begin = Instant::now();
     let mut sent = 0;
     // Until the pool takes no more, or for a while.
