@@ -155,11 +155,14 @@ impl Reporter {
             miner::Event::Engine(engine::Event::Failed { error, retry, .. }) => {
                 self.error(&format!("{error}; tried again in {:.1} s", retry.as_secs_f64()))
             }
-            miner::Event::Engine(engine::Event::Found { .. }) => Ok(()),
+            miner::Event::Engine(engine::Event::Found { .. } | engine::Event::Exhausted) => Ok(()),
             miner::Event::Stale(shares) => {
                 self.note(&format!("{} not sent: the chain moved on", count(shares.len(), "stale share")))
             }
             miner::Event::BadJob { id, error } => self.error(&format!("job {id}: {error}")),
+            miner::Event::Exhausted { id } => {
+                self.error(&format!("job {id}: every header was searched; the search waits for another job"))
+            }
             miner::Event::Stats(stats) => self.hashrate(stats),
         }
     }
