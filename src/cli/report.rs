@@ -229,6 +229,10 @@ impl Reporter {
                 "minimum-difficulty: the pool does not take it up; its difficulty may go below {}",
                 minimum.get()
             )),
+            upstream::Event::OldTip { url, tip } => {
+                let message = format!("for a minute its jobs have been on {tip}, from which the chain has gone on");
+                self.warning(Some(url), &message)
+            }
             #[cfg(feature = "payout")]
             upstream::Event::Payout { url, warning } => self.warning(Some(url), &warning.to_string()),
             upstream::Event::Message(message) => self.note(&format!("the pool says: {}", self.words.of(message))),

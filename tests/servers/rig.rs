@@ -203,6 +203,7 @@ async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<S
             }
             Event::NoMinimum(_) => return Err("it asked for no minimum".to_owned()),
             Event::Message(message) => said.push(message),
+            Event::OldTip { url, .. } => return Err(format!("{url} is on no old tip")),
             #[cfg(feature = "payout")]
             Event::Payout { warning, .. } => said.push(warning.to_string()),
             #[cfg(feature = "solo")]
