@@ -35,7 +35,7 @@ pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, Template, TemplateError
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
-pub use url::{PoolUrl, UrlError};
+pub use url::{PoolUrl, UrlError, without_userinfo};
 
 use crate::job::{Job, Share};
 use crate::sha256::Hash;

@@ -11,7 +11,7 @@ use super::error::SessionError;
 use super::outbox::Outbox;
 use super::payout::Demand;
 use super::session::LEAVE;
-use super::url::{UrlError, host_and_port, shown, write_url};
+use super::url::{UrlError, host_and_port, without_userinfo, write_url};
 use super::{Event, VERSION_MASK, next_number};
 use crate::job::Share;
 use crate::sha256::Hash;
@@ -97,7 +97,7 @@ impl FromStr for NodeUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<NodeUrl, UrlError> {
-        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(shown(url)))?;
+        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(without_userinfo(url)))?;
         host_and_port(url, rest).map(|(host, port)| NodeUrl { host, port })
     }
 }
