@@ -9,9 +9,11 @@
 //!
 //! Each combination comes once, so no header is ever searched twice: not in a job, nor in one that says the same under another name.
 
+mod height;
 mod searched;
 mod stream;
 
+pub(crate) use height::bip34_height;
 pub use searched::Searched;
 pub use stream::JobStream;
 
@@ -87,6 +89,13 @@ impl Job {
             1..=MAX_EXTRANONCE2_SIZE => Ok(()),
             other => Err(JobError::Extranonce2Size(other)),
         }
+    }
+
+    /// The block's height, if the coinbase says it before the extranonces (BIP 34).
+    pub fn height(&self) -> Option<u32> {
+        // The input's script follows the transaction's version (4 bytes), its count of inputs (1), the null outpoint (36) and
+        // the script's length (1, as a script has at most 100 bytes).
+        bip34_height(self.coinbase1.get(42..)?)
     }
 
     /// The merkle root with this extranonce2, in internal order.
