@@ -270,7 +270,9 @@ impl Miner {
             }
             _ => {}
         }
-        if self.braked && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
+        // Where a block's fate is waited for as well, the search goes on with that.
+        let waits = self.block.as_ref().is_some_and(|block| block.pauses);
+        if self.braked && !waits && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
             self.search_on();
         }
         self.said.push_back(Event::Upstream(event));

@@ -1,4 +1,4 @@
-//! A pool's job as an endless stream of [`Work`].
+//! A pool's job as an endless stream of [`Work`](crate::work::Work).
 //!
 //! A header has 2^32 nonces, which a fast device empties in under a second, so the stream must never end and never be
 //! slow. What changes from header to header, cheapest first:
