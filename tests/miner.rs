@@ -200,7 +200,8 @@ fn a_pool_that_takes_a_block_and_gives_no_new_job_is_mined_for_after_a_while() {
     let (stats, _) = rig.finish();
     assert_eq!(stats.found, stats.accepted + stats.rejected + stats.stale + stats.lost);
     let times = pool.join().unwrap();
-    assert!(times[1] - times[0] >= Duration::from_secs(2), "{:?}", times[1] - times[0]);
+    // Two seconds, but for what the first was slower on its way.
+    assert!(times[1] - times[0] >= Duration::from_secs(1), "{:?}", times[1] - times[0]);
     // Had each been waited for, they would have taken minutes.
     assert!(times[99] - times[1] < Duration::from_secs(10), "{:?}", times[99] - times[1]);
 }
@@ -209,7 +210,7 @@ fn a_pool_that_takes_a_block_and_gives_no_new_job_is_mined_for_after_a_while() {
 /// share, none of which it had before, as long as there is something to search; then it says so, and waits for something else.
 #[test]
 fn a_job_that_comes_again_and_again_is_searched_once() {
-    for (size, times, exhausted) in [(1, 257, vec!["256"]), (2, 600, vec![])] {
+    for (size, times, exhausted) in [(1, 257, vec!["256"]), (2, 300, vec![])] {
         let (listener, port) = listener();
         let mut rig = Rig::of(&scripted::url(port));
         let (said, hears) = std::sync::mpsc::channel();
