@@ -172,6 +172,9 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     done.store(true, Ordering::Relaxed);
     let served = server.join().map_err(|_| format!("the server's script failed; the miner said {heard:?}"))?;
     let (again, said) = heard?;
+    if needs.most > MOST_BYTES || needs.left > LEFT_BYTES {
+        return Err(format!("it held {} bytes at its worst, and left {}", needs.most, needs.left));
+    }
     let all = said.join(" | ");
     if says.is_empty() && !said.is_empty() {
         return Err(format!("nothing should have been said: {all}"));
@@ -183,9 +186,6 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     nonces.sort_unstable();
     if nonces.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(format!("a share was sent twice: {nonces:?}"));
-    }
-    if needs.most > MOST_BYTES || needs.left > LEFT_BYTES {
-        return Err(format!("it held {} bytes at its worst, and left {}", needs.most, needs.left));
     }
     match again.saturating_duration_since(served.well) {
         took if took < AGAIN + SLACK => Ok(Outlasted { took, needs }),
