@@ -118,7 +118,7 @@ fn rolling(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     for (name, version_mask) in [("version rolled", 0x1fff_e000), ("extranonce2 rolled", 0)] {
         let job = job(notify(), version_mask);
-        let mut stream = JobStream::new(Arc::new(job), 1, 0).expect("a job that can be worked on");
+        let mut stream = JobStream::new(Arc::new(job), 1).expect("a job that can be worked on");
         group.bench_function(name, |b| b.iter(|| stream.next()));
     }
     group.finish();

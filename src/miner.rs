@@ -6,18 +6,20 @@
 //! block is stale; until the pool has said what became of it, nobody knows. So a block makes the shares behind it wait
 //! for the pool's next word: a job on another block voids them, a job on the same block or a rejection sets them free.
 //! Where every share is a block, as on a test chain or alone on a node, there is nothing to find until then: the engine pauses.
+//! A pool may take a share that the network does not take for a block, and has nothing new to say then: after two seconds without
+//! a word those that waited are sent, and no other block on the same previous block is waited for.
 //! Likewise a share that is found after the pool moved on to another block is not sent. Neither is lost without a word:
 //! they are said and counted as stale.
 
 use crate::engine::{self, Engine, Hashrate, WorkerStats};
-use crate::job::{Job, JobError, JobStream, MAX_EXTRANONCE2_SIZE, Origin, Share};
+use crate::job::{Job, JobError, JobStream, Origin, Searched, Share};
 use crate::upstream;
 use midstate_stratum::Target;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 /// What a miner says.
 #[derive(Debug)]
@@ -34,6 +36,11 @@ pub enum Event {
         id: String,
         /// Why.
         error: JobError,
+    },
+    /// Every header of the pool's job was searched. The search waits for another.
+    Exhausted {
+        /// The job's id.
+        id: String,
     },
     /// The counters, now and then.
     Stats(Stats),
@@ -79,12 +86,21 @@ impl Stats {
     }
 }
 
-/// How long the fate of a block may be unknown before the search goes on.
+/// How long the fate of a block may be unknown before all goes on as if there were none.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Where so many shares wait for an answer, no more are searched: the difficulty is far too low, and they would fill the memory.
 const MOST_IN_FLIGHT: u64 = 1000;
 /// How often the counters are read for the hashrate, and said.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A block that was sent, until its fate is known.
+struct Block {
+    sent: Instant,
+    /// Whether nothing is searched until then.
+    pauses: bool,
+    /// Shares that wait for its fate.
+    behind: Vec<Share>,
+}
 
 /// A miner: drive it with [`Miner::next`].
 pub struct Miner {
@@ -100,15 +116,15 @@ pub struct Miner {
     said: VecDeque<Event>,
     /// What the current job builds on, once there is one.
     tip: Option<[u8; 32]>,
-    /// The job to go on with where a block is rejected.
-    job: Option<Arc<Job>>,
-    /// Since when nothing is searched, as a block's fate is unknown.
-    searched_until: Option<Instant>,
+    /// The job to go on with after a pause, and its work.
+    job: Option<(Arc<Job>, JobStream)>,
     /// Whether nothing is searched as too many shares wait for an answer.
     braked: bool,
-    /// Shares that wait for the fate of a block, if one was sent for the current tip.
-    behind_block: Option<Vec<Share>>,
-    jobs: u128,
+    /// The block whose fate is not known, if one was sent for the current tip.
+    block: Option<Block>,
+    /// The tip on which such a block was waited for in vain.
+    unmoved: Option<[u8; 32]>,
+    searched: Searched,
     paused: bool,
 }
 
@@ -133,10 +149,10 @@ impl Miner {
             said: VecDeque::new(),
             tip: None,
             job: None,
-            searched_until: None,
             braked: false,
-            behind_block: None,
-            jobs: 0,
+            block: None,
+            unmoved: None,
+            searched: Searched::default(),
             paused: false,
         }
     }
@@ -147,18 +163,17 @@ impl Miner {
             if let Some(event) = self.said.pop_front() {
                 return event;
             }
+            let patience = self.block.as_ref().map(|block| block.sent + PATIENCE);
             // What the pool says comes first: a new tip must not wait behind shares for the old one.
             tokio::select! {
                 biased;
                 Some(event) = self.from_upstream.recv() => self.on_upstream(event),
-                Some(event) = self.from_engine.recv() => self.on_engine(event),
-                _ = self.ticks.tick() => {
-                    // A pool may take a share that the network does not take for a block.
-                    if self.searched_until.is_some_and(|since| since.elapsed() >= PATIENCE) {
-                        self.search_on();
-                    }
-                    return Event::Stats(self.stats());
+                () = sleep_until(patience.unwrap_or(self.started)), if patience.is_some() => {
+                    self.unmoved = self.tip;
+                    self.settle();
                 }
+                Some(event) = self.from_engine.recv() => self.on_engine(event),
+                _ = self.ticks.tick() => return Event::Stats(self.stats()),
             }
         }
     }
@@ -197,7 +212,7 @@ impl Miner {
         let _ = timeout(patience, answers).await;
         self.engine.stop();
         // Found in the last moment, or waiting for a block's fate: nobody is going to hear of them.
-        let mut unsent = self.behind_block.take().unwrap_or_default();
+        let mut unsent = self.take_waiting();
         while let Ok(event) = self.from_engine.try_recv() {
             match event {
                 engine::Event::Found { worker, tag, header, hash } => {
@@ -222,7 +237,7 @@ impl Miner {
     fn on_upstream(&mut self, event: upstream::Event) {
         match &event {
             upstream::Event::Job { job, .. } => {
-                let waiting = self.behind_block.take().unwrap_or_default();
+                let waiting = self.take_waiting();
                 let same_tip = self.tip.replace(job.previous_block_hash) == Some(job.previous_block_hash);
                 self.begin(job);
                 if same_tip { self.send_all(waiting) } else { self.drop_stale(waiting) }
@@ -236,12 +251,7 @@ impl Miner {
                 self.stats.in_flight -= 1;
                 self.stats.rejected += 1;
                 if share.is_block() {
-                    let waiting = self.behind_block.take().unwrap_or_default();
-                    self.send_all(waiting);
-                    // Unless one of those that waited is a block itself.
-                    if self.behind_block.is_none() && self.searched_until.is_some() {
-                        self.search_on();
-                    }
+                    self.settle();
                 }
             }
             upstream::Event::Lost(shares) => {
@@ -255,44 +265,51 @@ impl Miner {
                 self.engine.pause();
                 self.tip = None;
                 self.job = None;
-                let waiting = self.behind_block.take().unwrap_or_default();
+                let waiting = self.take_waiting();
                 self.drop_stale(waiting);
             }
             _ => {}
         }
-        if self.braked && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
+        // Where a block's fate is waited for as well, the search goes on with that.
+        let waits = self.block.as_ref().is_some_and(|block| block.pauses);
+        if self.braked && !waits && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
             self.search_on();
         }
         self.said.push_back(Event::Upstream(event));
     }
 
     fn begin(&mut self, job: &Arc<Job>) {
-        self.job = Some(Arc::clone(job));
-        self.searched_until = None;
-        self.braked = false;
-        if self.paused {
-            return;
-        }
-        // Jobs may differ in nothing that is hashed: each begins at another extranonce2.
-        let first_extranonce2 = self.jobs << (4 * job.extranonce2_size.min(MAX_EXTRANONCE2_SIZE));
-        self.jobs += 1;
-        match JobStream::new(Arc::clone(job), self.engine.versions(), first_extranonce2) {
-            Ok(stream) => self.engine.set_source(Box::new(stream)),
-            Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
+        match self.searched.stream(Arc::clone(job), self.engine.versions()) {
+            Ok(stream) => {
+                self.job = Some((Arc::clone(job), stream));
+                self.search_on();
+            }
+            Err(error) => {
+                self.job = None;
+                self.engine.pause();
+                self.said.push_back(Event::BadJob { id: job.id.clone(), error });
+            }
         }
     }
 
-    /// Goes on with the job in which nothing was searched.
+    /// Goes on with the job, from where its search has come to.
     fn search_on(&mut self) {
-        if let Some(job) = self.job.clone() {
-            self.begin(&job);
+        self.braked = false;
+        if let Some((_, stream)) = self.job.as_ref().filter(|_| !self.paused) {
+            self.engine.set_source(Box::new(stream.clone()));
         }
     }
 
     fn on_engine(&mut self, event: engine::Event<Origin>) {
-        let engine::Event::Found { worker, tag, header, hash } = event else {
-            self.said.push_back(Event::Engine(event));
-            return;
+        let (worker, tag, header, hash) = match event {
+            engine::Event::Found { worker, tag, header, hash } => (worker, tag, header, hash),
+            // Unless another job came in between.
+            engine::Event::Exhausted => {
+                let ended = self.job.as_ref().filter(|(_, stream)| stream.has_ended());
+                self.said.extend(ended.map(|(job, _)| Event::Exhausted { id: job.id.clone() }));
+                return;
+            }
+            other => return self.said.push_back(Event::Engine(other)),
         };
         let share = Share { origin: tag, header, hash, worker };
         self.stats.found += 1;
@@ -305,15 +322,16 @@ impl Miner {
 
     /// Sends a share, or lets it wait behind a block.
     fn send(&mut self, share: Share) {
-        if let Some(waiting) = &mut self.behind_block {
-            waiting.push(share);
+        if let Some(block) = &mut self.block {
+            block.behind.push(share);
             return;
         }
-        if share.is_block() {
-            self.behind_block = Some(Vec::new());
-            if Target::from_compact(share.origin.job.nbits).is_ok_and(|target| share.origin.job.target <= target) {
+        if share.is_block() && self.unmoved != Some(share.origin.job.previous_block_hash) {
+            let target = Target::from_compact(share.origin.job.nbits);
+            let pauses = target.is_ok_and(|target| share.origin.job.target <= target);
+            self.block = Some(Block { sent: Instant::now(), pauses, behind: Vec::new() });
+            if pauses {
                 self.engine.pause();
-                self.searched_until = Some(Instant::now());
             }
         }
         let unsent = match &self.upstream {
@@ -330,6 +348,21 @@ impl Miner {
                 self.engine.pause();
             }
         }
+    }
+
+    /// Goes on without the block whose fate was waited for.
+    fn settle(&mut self) {
+        let Some(Block { pauses, behind, .. }) = self.block.take() else { return };
+        self.send_all(behind);
+        // Unless one of those that waited is such a block itself.
+        if pauses && self.block.is_none() {
+            self.search_on();
+        }
+    }
+
+    /// What waits behind a block, which is one no more.
+    fn take_waiting(&mut self) -> Vec<Share> {
+        self.block.take().map(|block| block.behind).unwrap_or_default()
     }
 
     fn send_all(&mut self, shares: Vec<Share>) {

@@ -65,13 +65,17 @@ fn wait_until(what: impl Fn() -> bool) {
 #[test]
 fn slices_cover_all_nonces_once_and_hashes_are_counted() {
     let (backends, asked) = fakes(3, &[], 0);
-    let mut engine = Engine::start(backends, |_: Event<u32>| {}).unwrap();
+    let (events, heard) = mpsc::channel();
+    let mut engine = Engine::start(backends, move |event: Event<u32>| drop(events.send(event))).unwrap();
     let range = NonceRange::new(0xffff_0000, 3_000_000).unwrap();
     let works: Vec<_> = (0..4).map(|i| (Work::new(header().with_version(i), range, Target::MAX), i)).collect();
     engine.set_source(Box::new(works.into_iter()));
+    // One thread is told, once.
+    assert!(matches!(heard.recv().unwrap(), Event::Exhausted));
     let total = |engine: &Engine<u32>| engine.stats().iter().map(|worker| worker.hashes).sum::<u64>();
     wait_until(|| total(&engine) >= 12_000_000);
     engine.stop();
+    assert!(heard.try_recv().is_err());
     assert_eq!(total(&engine), 12_000_000);
     let asked = asked.lock().unwrap();
     for version in 0..4 {
@@ -108,6 +112,7 @@ fn a_wrong_candidate_is_a_hardware_error_and_goes_no_further() {
         }
         other => panic!("{other:?}"),
     }
+    assert!(matches!(heard.recv().unwrap(), Event::Exhausted));
     engine.stop();
     assert!(heard.try_recv().is_err());
     assert_eq!(engine.stats()[0].hardware_errors, 2);

@@ -1,5 +1,6 @@
 //! Servers that do wrong, over real sockets. Whatever they do, the miner says what is wrong, and once the server is well, a share is
-//! accepted within five seconds; each share's fate is told once, and none is sent twice.
+//! accepted within five seconds; each share's fate is told once, and none is sent twice. Nor does it grow: what each server makes it
+//! hold is bounded, and nothing of it is left when it has ended.
 //!
 //! The tables are in `tests/servers/`. A line is a name, what the miner must say, and what the server does.
 
@@ -10,6 +11,7 @@ mod common {
 }
 mod servers {
     pub(crate) mod connecting;
+    pub(crate) mod heap;
     pub(crate) mod joining;
     pub(crate) mod messages;
     pub(crate) mod rig;
@@ -19,12 +21,16 @@ use common::joined::{Miner, share};
 use common::scripted::{Pool, job, listener};
 use midstate::upstream::Event;
 use serde_json::json;
+use servers::heap::{Counting, Needs};
 use servers::{connecting, joining, messages, rig};
 use std::time::Duration;
 
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
 /// All at once: most of them wait.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_miner_outlasts_every_server() {
+#[test]
+fn a_miner_outlasts_every_server() {
     let tables = [
         ("connecting", connecting::table()),
         ("TLS", connecting::tls()),
@@ -37,18 +43,24 @@ async fn a_miner_outlasts_every_server() {
     let mut running = Vec::new();
     for (group, table) in tables {
         for scenario in table {
-            running.push((group, scenario.name, tokio::spawn(rig::run(scenario))));
+            running.push((group, scenario.name, std::thread::spawn(|| rig::run(scenario))));
         }
     }
-    let (number, mut failures, mut longest) = (running.len(), Vec::new(), Duration::ZERO);
+    let (number, mut failures, mut outlasted) = (running.len(), Vec::new(), Vec::new());
     for (group, name, scenario) in running {
-        match scenario.await {
-            Ok(Ok(took)) => longest = longest.max(took),
+        match scenario.join() {
+            Ok(Ok(well)) => outlasted.push((name, well)),
             Ok(Err(what)) => failures.push(format!("{group}: {name}: {what}")),
-            Err(panic) => failures.push(format!("{group}: {name}: {panic}")),
+            Err(_) => failures.push(format!("{group}: {name}: the test panicked")),
         }
     }
+    let longest = outlasted.iter().map(|(_, well)| well.took).max().unwrap_or_default();
     println!("{number} servers; the longest until mining again: {longest:.1?}");
+    for (what, of) in [("held", (|needs| needs.most) as fn(Needs) -> isize), ("left", |needs| needs.left)] {
+        if let Some((name, well)) = outlasted.iter().max_by_key(|(_, well)| of(well.needs)) {
+            println!("the most bytes that were {what}: {} ({name})", of(well.needs));
+        }
+    }
     assert!(failures.is_empty(), "{} of {number}:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -13,7 +13,7 @@ use midstate::engine::Engine;
 use midstate::miner::{Event, Miner, Stats};
 use midstate::sha256::Hash;
 use midstate::upstream::{self, Credentials, Pool, spawn};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -34,6 +34,8 @@ struct Rig {
     forgotten: usize,
     lost: usize,
     sessions: usize,
+    /// The jobs of which there was no more.
+    exhausted: Vec<String>,
     hashes: HashSet<Hash>,
 }
 
@@ -48,7 +50,16 @@ impl Rig {
         let (upstream, from_upstream) = spawn(vec![Pool::new(url.parse().unwrap(), credentials).into()]);
         let miner = Miner::new(engine, from_engine, upstream, from_upstream);
         drop(inside);
-        Rig { miner, runtime, accepted: 0, forgotten: 0, lost: 0, sessions: 0, hashes: HashSet::new() }
+        Rig {
+            miner,
+            runtime,
+            accepted: 0,
+            forgotten: 0,
+            lost: 0,
+            sessions: 0,
+            exhausted: Vec::new(),
+            hashes: HashSet::new(),
+        }
     }
 
     fn finish(self) -> (Stats, Vec<Event>) {
@@ -78,6 +89,7 @@ impl Rig {
                 Event::Upstream(upstream::Event::Unreadable(error)) => panic!("{error}"),
                 Event::Engine(event) => panic!("{event:?}"),
                 Event::BadJob { error, .. } => panic!("{error}"),
+                Event::Exhausted { id } => self.exhausted.push(id),
                 Event::Upstream(_) | Event::Stale(_) | Event::Stats(_) => {}
             }
         }
@@ -163,4 +175,82 @@ fn a_difficulty_that_is_far_too_low_does_not_fill_the_memory() {
     let (stats, _) = rig.finish();
     assert_eq!(stats.found, stats.accepted + stats.rejected + stats.stale + stats.lost);
     pool.join().unwrap();
+}
+
+/// Each share is a block, and the pool takes them and never gives another job: it may know better. The first is waited for, and
+/// then the search goes on as before it.
+#[test]
+fn a_pool_that_takes_a_block_and_gives_no_new_job_is_mined_for_after_a_while() {
+    let (listener, port) = listener();
+    let mut rig = Rig::of(&scripted::url(port));
+    let pool = std::thread::spawn(move || {
+        let mut pool = scripted::Pool::welcome(&listener);
+        pool.call("mining.set_difficulty", &json!([DIFFICULTY]));
+        let mut easy = job("easy");
+        easy[6] = json!("207fffff");
+        pool.call("mining.notify", &easy);
+        let mut times = Vec::new();
+        while let Some(submit) = pool.read() {
+            times.push(Instant::now());
+            pool.answer(&submit, &json!(true));
+        }
+        times
+    });
+    rig.mine_until(|rig| rig.accepted >= 100);
+    let (stats, _) = rig.finish();
+    assert_eq!(stats.found, stats.accepted + stats.rejected + stats.stale + stats.lost);
+    let times = pool.join().unwrap();
+    // Two seconds, but for what the first was slower on its way.
+    assert!(times[1] - times[0] >= Duration::from_secs(1), "{:?}", times[1] - times[0]);
+    // Had each been waited for, they would have taken minutes.
+    assert!(times[99] - times[1] < Duration::from_secs(10), "{:?}", times[99] - times[1]);
+}
+
+/// The same work under one name after the other, with few bytes for the miner and nothing else to roll: of each the miner gets a
+/// share, none of which it had before, as long as there is something to search; then it says so, and waits for something else.
+#[test]
+fn a_job_that_comes_again_and_again_is_searched_once() {
+    for (size, times, exhausted) in [(1, 257, vec!["256"]), (2, 300, vec![])] {
+        let (listener, port) = listener();
+        let mut rig = Rig::of(&scripted::url(port));
+        let (said, hears) = std::sync::mpsc::channel();
+        let pool = std::thread::spawn(move || {
+            let mut pool = scripted::Pool::welcome(&listener);
+            pool.call("mining.set_version_mask", &json!(["00000000"]));
+            pool.call("mining.set_extranonce", &json!(["f000000f", size]));
+            pool.call("mining.set_difficulty", &json!([1e-6]));
+            let mut notify = job("");
+            // No later second can be.
+            notify[7] = json!("ffffffff");
+            for number in 0..times {
+                notify[0] = json!(number.to_string());
+                pool.call("mining.notify", &notify);
+                if number < 1 << (8 * size) {
+                    accept_until(&mut pool, &notify[0]);
+                }
+            }
+            hears.recv().unwrap();
+            notify[0] = json!("other");
+            notify[1] = json!("0b".repeat(32));
+            pool.call("mining.notify", &notify);
+            accept_until(&mut pool, &notify[0]);
+        });
+        rig.mine_until(|rig| rig.exhausted.len() == exhausted.len());
+        said.send(()).unwrap();
+        rig.mine_until(|_| pool.is_finished());
+        pool.join().unwrap();
+        assert_eq!(rig.exhausted, exhausted);
+        assert!(rig.accepted >= times.min(256), "{}", rig.accepted);
+    }
+}
+
+/// Accepts shares, up to the first of this job.
+fn accept_until(pool: &mut scripted::Pool, job: &Value) {
+    loop {
+        let submit = pool.expect("mining.submit");
+        pool.answer(&submit, &json!(true));
+        if submit["params"][1] == *job {
+            break;
+        }
+    }
 }

@@ -8,7 +8,7 @@ mod common {
 }
 
 use common::place::{Place, end, pools};
-use common::program::Program;
+use common::program::{Program, midstate};
 use common::scripted::{Pool, job, listener, wait};
 use serde_json::{Value, json};
 use std::net::TcpListener;
@@ -130,4 +130,27 @@ fn passwords_are_not_shown_by(route: Route, json: &str) {
     // It was there to be shown: a refusal, a greeting, lines that make no sense, two rejections here and in the share log.
     let hidden = shown.concat().matches("(password)").count();
     assert!(hidden >= 8, "{route:?} {json}: {hidden}");
+}
+
+/// No URL here takes a user or a password; where one has them, it is refused without showing them.
+#[test]
+fn what_stands_before_a_host_in_a_url_is_not_shown() {
+    let node = "mine --url http://127.0.0.1:1 --rpc-cookie /none --pay-to bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq";
+    let mut refused = vec![
+        midstate("mine --user alice --url stratum+tcp://me:horse@pool:3333"),
+        midstate("mine --user alice --url stratum+tcp://pool:3333,stratum+ssl://me:horse@pool"),
+        midstate("mine --url http://me:horse@pool:8332"),
+        midstate("config check --user alice --url stratum+tcp://me:horse@pool:3333"),
+    ];
+    if cfg!(feature = "solo") {
+        refused.push(midstate(&format!("{node} --zmq tcp://me:horse@pool:28332")));
+    }
+    let mut by_environment = midstate("mine --user alice");
+    by_environment.env("MIDSTATE_URL", "stratum+tcp://me:horse@pool:3333");
+    refused.push(by_environment);
+    for command in &mut refused {
+        let ended = end(command);
+        assert_eq!(ended.code, Some(2), "{command:?}: {ended:?}");
+        assert!(ended.err.contains("…@pool") && !format!("{ended:?}").contains("horse"), "{command:?}: {ended:?}");
+    }
 }

@@ -3,9 +3,9 @@
 
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, ScriptBuf, Transaction, consensus};
-use midstate::job::{Job, JobStream, Share};
+use midstate::job::{Job, Origin, Share};
 use midstate::upstream::Template;
-use midstate::work::Candidate;
+use std::sync::Arc;
 
 /// What is read gives a job whose coinbase, merkle root and block the `bitcoin` crate agrees with, whatever is rolled; and whatever is
 /// refused is named, in few words.
@@ -24,19 +24,19 @@ pub fn template(answer: &[u8]) {
         }
     };
     let text = |field: &str| answer[field].as_str().map(str::to_ascii_lowercase);
-    for first in [0, 0xfe, u128::MAX] {
-        let mut stream = JobStream::new(template.job.clone(), 4, first).expect("there is room to roll");
-        let (work, origin) = stream.next().expect("there is work");
-        let Job { coinbase1, extranonce1, coinbase2, version, version_mask, .. } = &*origin.job;
-        let coinbase = [coinbase1, extranonce1, &origin.extranonce2, coinbase2].map(Vec::as_slice).concat();
+    for number in [0, 0xfe, u128::MAX] {
+        let job = Arc::clone(&template.job);
+        let Job { coinbase1, extranonce1, extranonce2_size, coinbase2, version, version_mask, ntime, .. } = &*job;
+        let extranonce2 = number.to_le_bytes()[..*extranonce2_size].to_vec();
+        let coinbase = [coinbase1, extranonce1, &extranonce2, coinbase2].map(Vec::as_slice).concat();
         let coinbase: Transaction = consensus::deserialize(&coinbase).expect("a coinbase");
         assert!(coinbase.is_coinbase() && coinbase.input[0].script_sig.len() <= 100);
         assert_eq!(coinbase.output[0].script_pubkey, pay_to);
         assert_eq!(Some(coinbase.output[0].value.to_sat()), answer["coinbasevalue"].as_u64());
 
-        let header = work.header(Candidate { version: 3, nonce: 7 }).expect("there are four versions");
-        assert_eq!((header.version() ^ version) & !version_mask, 0);
-        let share = Share { hash: header.hash(), header, origin, worker: 0 };
+        let header = job.header(&job.merkle_root(&extranonce2), *ntime);
+        let header = header.with_version(version ^ version_mask).with_nonce(7);
+        let share = Share { hash: header.hash(), header, origin: Origin { job, extranonce2 }, worker: 0 };
         let block: Block = consensus::encode::deserialize_hex(&template.block(&share)).expect("a block");
         assert!(block.check_merkle_root());
         assert_eq!(block.block_hash().to_byte_array(), share.hash.0);

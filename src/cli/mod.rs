@@ -16,8 +16,10 @@ mod settings;
 mod share_log;
 mod words;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use midstate::backend::{OpenError, SearchError};
+use midstate::upstream::without_userinfo;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use thiserror::Error;
@@ -104,11 +106,20 @@ impl From<io::Error> for CliError {
 fn parse() -> (Cli, ArgMatches) {
     let command = Cli::command().mut_subcommand("mine", settings::with_environment);
     let command = command.mut_subcommand("config", |config| config.mut_subcommand("check", settings::with_environment));
-    let matches = command.get_matches();
+    let matches = command.try_get_matches().unwrap_or_else(|error| without_passwords(error).exit());
     match Cli::from_arg_matches(&matches) {
         Ok(cli) => (cli, matches),
         Err(error) => error.exit(),
     }
+}
+
+/// What clap says of a value that it refuses. It repeats the value, and in a URL people write passwords.
+fn without_passwords(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) {
+        let value = ContextValue::String(without_userinfo(value));
+        error.insert(ContextKind::InvalidValue, value);
+    }
+    error
 }
 
 pub(crate) fn run() -> ExitCode {

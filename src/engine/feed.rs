@@ -53,17 +53,27 @@ impl<T> Feed<T> {
     }
 }
 
+/// What a thread gets.
+pub(super) enum Taken<T> {
+    /// Nonces that nobody else has, with the token of their epoch.
+    Slice(Work, T, Cancel),
+    /// The stream has ended. One thread is told.
+    End,
+}
+
 impl<T: Clone> Feed<T> {
-    /// Nonces that nobody else has, about `hashes` hashes of them, with the token of their epoch; waits for work if there
-    /// is none. `None` when the engine stops.
-    pub(super) fn take(&self, hashes: u64, epoch: &Arc<AtomicU64>) -> Option<(Work, T, Cancel)> {
+    /// A slice of about `hashes` hashes; waits for work if there is none. `None` when the engine stops.
+    pub(super) fn take(&self, hashes: u64, epoch: &Arc<AtomicU64>) -> Option<Taken<T>> {
         let mut state = lock(&self.state);
         loop {
             if state.stopped {
                 return None;
             }
             if let Some((work, tag)) = state.slice(hashes) {
-                return Some((work, tag, Cancel::on_change_of(epoch)));
+                return Some(Taken::Slice(work, tag, Cancel::on_change_of(epoch)));
+            }
+            if state.source.take().is_some() {
+                return Some(Taken::End);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }

@@ -16,7 +16,7 @@ pub use once::{Searched, search_once};
 use crate::backend::{Backend, Identity, SearchError};
 use crate::sha256::{Hash, Header};
 use crate::work::{Candidate, Work};
-use feed::Feed;
+use feed::{Feed, Taken};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -60,9 +60,11 @@ pub enum Event<T> {
         /// When it is tried again.
         retry: Duration,
     },
+    /// The source gave all that it had. Some of it may still be searched; then the engine waits.
+    Exhausted,
 }
 
-/// Searches an endless stream of work on several backends at once. Dropped, it stops them.
+/// Searches a stream of work on several backends at once. Dropped, it stops them.
 pub struct Engine<T> {
     shared: Arc<Shared<T>>,
     threads: Vec<JoinHandle<Box<dyn Backend>>>,
@@ -198,7 +200,11 @@ impl<T: Clone> Shared<T> {
         backend.enter_thread();
         let mut slice = FIRST_SLICE;
         let mut retry = RETRY;
-        while let Some((work, tag, cancel)) = self.feed.take(slice, &self.epoch) {
+        while let Some(taken) = self.feed.take(slice, &self.epoch) {
+            let Taken::Slice(work, tag, cancel) = taken else {
+                (self.on_event)(Event::Exhausted);
+                continue;
+            };
             let started = Instant::now();
             let result = backend.search(&work, &cancel, &mut |candidate| self.check(index, &work, &tag, candidate));
             match result {

@@ -5,10 +5,12 @@ use super::error::SessionError;
 use super::kept::Kept;
 #[cfg(feature = "solo")]
 use super::node::NodeSession;
+use super::outbox::Outbox;
 use super::pauses::Pauses;
 #[cfg(feature = "payout")]
 use super::payout::Watch;
 use super::session::Session;
+use super::tips::{Old, Tip};
 use super::{EVENTS, Event, PoolUrl, SLOW_STEP, STEP, Source};
 use crate::job::Share;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub(super) struct Candidate {
     pub(super) kept: Option<Kept>,
     /// How many attempts running it was too slow for.
     slow: u32,
+    /// What it builds on.
+    pub(super) tip: Tip,
     /// What its jobs are held against.
     #[cfg(feature = "payout")]
     watch: Watch,
@@ -44,7 +48,7 @@ pub(super) enum Open<'a> {
 }
 
 impl Candidate {
-    pub(super) fn new(source: Source) -> Candidate {
+    pub(super) fn new(source: Source, old: &Old) -> Candidate {
         Candidate {
             #[cfg(feature = "payout")]
             watch: Watch::of(&source),
@@ -54,6 +58,7 @@ impl Candidate {
             ready: Instant::now(),
             kept: None,
             slow: 0,
+            tip: Tip::new(old.clone()),
         }
     }
 
@@ -84,25 +89,25 @@ impl Candidate {
     }
 
     pub(super) async fn open<'a>(&'a self, events: &Sender<Event>) -> Result<Open<'a>, SessionError> {
+        self.tip.begin();
+        let outbox = Outbox::new(events.clone()).noting(self.tip.clone());
         match &self.source {
             Source::Pool(pool) => {
                 let url = self.redirection.as_ref().unwrap_or(&pool.url);
                 let step = self.step();
                 let connection = connect(pool, url, step).await;
                 let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
-                let session = Session::new(connection, pool, url, step, events.clone());
+                let session = Session::new(connection, pool, url, step, outbox);
                 #[cfg(feature = "payout")]
                 let session = session.held_to(self.watch.session());
                 Ok(Open::Pool(session))
             }
             #[cfg(feature = "solo")]
-            Source::Node(node) => {
-                NodeSession::open(node, events.clone()).await.map(Open::Node).map_err(SessionError::Node)
-            }
+            Source::Node(node) => NodeSession::open(node, outbox).await.map(Open::Node).map_err(SessionError::Node),
         }
     }
 
-    /// Tries whether it can be joined and gives a job, and says why not.
+    /// Tries whether it can be joined and gives a job that is not on an old tip, and says why not.
     pub(super) async fn trial(&self) -> Result<(), SessionError> {
         let (events, mut said) = channel(EVENTS);
         let (_handle, mut no_shares) = unbounded_channel();
@@ -118,7 +123,8 @@ impl Candidate {
                 job = job => job.ok_or(SessionError::Closed),
             }
         };
-        timeout(TRIAL, trial).await.unwrap_or(Err(SessionError::NoJob(TRIAL)))
+        timeout(TRIAL, trial).await.unwrap_or(Err(SessionError::NoJob(TRIAL)))?;
+        self.tip.outdated().map_or(Ok(()), |tip| Err(SessionError::OldTip(tip)))
     }
 }
 
@@ -193,7 +199,7 @@ mod tests {
     #[test]
     fn a_pool_that_is_slow_again_and_again_gets_more_time() {
         let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
-        let mut candidate = Candidate::new(Pool::new(PoolUrl::tcp("h", 1), credentials).into());
+        let mut candidate = Candidate::new(Pool::new(PoolUrl::tcp("h", 1), credentials).into(), &Old::default());
         let slow = SessionError::NoJob(STEP);
         for _ in 0..SLOW {
             assert_eq!(candidate.step(), STEP);

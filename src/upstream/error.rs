@@ -2,6 +2,7 @@
 
 use super::PoolUrl;
 use super::session::SILENCE;
+use crate::sha256::Hash;
 use midstate_stratum::message::{MessageError, RpcError};
 use std::io;
 use std::time::Duration;
@@ -58,6 +59,9 @@ pub enum SessionError {
     /// The pool rejected many shares, and accepted none between them.
     #[error("the pool rejected {0} shares one after the other")]
     Rejections(u32),
+    /// The pool or node stays behind, and another does not.
+    #[error("its jobs stay on an old tip, {0}, from which the chain has gone on")]
+    OldTip(Hash),
     /// A pool or node that comes before this one is well again.
     #[error("{to} is well again")]
     Better {

@@ -3,10 +3,12 @@
 //! Each source that failed has a pause of its own, which grows; it counts from when a session ended that gave work, or else from
 //! when the attempt began. The first in order whose pause is over is tried next. While a
 //! session with a later one stands, those before it are tried beside it, each when its pause is over, up to the point
-//! where they give a job: then the session is left for the better one.
+//! where they give a job: then the session is left for the better one. Where the source of a session stays on an old tip, those after
+//! it are tried as well.
 
 use super::candidate::{Candidate, Open};
 use super::error::SessionError;
+use super::tips::Old;
 use super::{EVENTS, Event, Handle, Source};
 use crate::job::Share;
 use std::future::pending;
@@ -18,18 +20,20 @@ use tokio::time::{Instant, sleep_until};
 
 /// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens. It waits while
 /// its events are not taken.
-pub(super) fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
+pub(super) fn spawn(sources: Vec<Source>, old: Old) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
-    let candidates = sources.iter().cloned().map(Candidate::new).collect();
+    let candidates = sources.iter().map(|source| Candidate::new(source.clone(), &old)).collect();
     let (sources, wanted) = watch::channel(sources);
-    tokio::spawn(Failover { candidates, wanted, events, shares: from_miner, goes_on: false }.run());
+    tokio::spawn(Failover { candidates, old, wanted, events, shares: from_miner, goes_on: false }.run());
     (Handle { shares, sources }, to_miner)
 }
 
 struct Failover {
     /// In order; without the one that there is a session with.
     candidates: Vec<Candidate>,
+    /// The tips that are old, for all of them.
+    old: Old,
     /// What the sources should be.
     wanted: watch::Receiver<Vec<Source>>,
     events: Sender<Event>,
@@ -93,7 +97,7 @@ impl Failover {
                 session.resume(kept);
                 let (to_session, mut shares) = unbounded_channel();
                 let way = Way { own, to_session: Some(to_session) };
-                let (ended, place) = self.keep(&mut session, &mut shares, way, &candidate.source, place).await;
+                let (ended, place) = self.keep(&mut session, &mut shares, way, &candidate, place).await;
                 let kept = session.give_up(&mut shares, ended.as_ref().err()).await;
                 (session.worked(), ended, kept, place)
             }
@@ -122,22 +126,25 @@ impl Failover {
         self.events.send(event).await.is_ok()
     }
 
-    /// Keeps a session until it ends, or is left: for one of the candidates before it that is well again, or because nobody
-    /// wants its source any more. Why, and the source's place among the others if it still has one. `Ok` where the miner dropped its handle.
+    /// Keeps a session until it ends, or is left: for one of the candidates before it that is well again, for any where its source
+    /// stays on an old tip, or because nobody wants its source any more. Why, and the source's place among the others if it still has one. `Ok` where the miner dropped its handle.
     async fn keep(
         &mut self,
         session: &mut Open<'_>,
         shares: &mut UnboundedReceiver<Share>,
         mut way: Way,
-        source: &Source,
+        joined: &Candidate,
         place: usize,
     ) -> (Result<(), SessionError>, Option<usize>) {
         let mut place = Some(place);
+        let mut outdated = false;
         let error = {
             let mut running = pin!(session.run(shares));
             loop {
                 let oldest =
                     self.candidates.iter().filter_map(|candidate| Some(candidate.kept.as_ref()?.until())).min();
+                let tried = if outdated { self.candidates.len() } else { place.unwrap_or_default() };
+                let better_ones = &mut self.candidates[..tried];
                 tokio::select! {
                     biased;
                     ended = &mut running => return (ended, place),
@@ -145,9 +152,19 @@ impl Failover {
                         Some(share) => if let Some(share) = way.take(share) { self.hold(share).await; },
                         None => way.to_session = None,
                     },
-                    to = better(&mut self.candidates[..place.unwrap_or_default()]) => break SessionError::Better { to },
+                    to = better(better_ones) => match joined.tip.outdated().filter(|_| outdated) {
+                        Some(tip) => break SessionError::OldTip(tip),
+                        None => break SessionError::Better { to },
+                    },
+                    () = joined.tip.changed(outdated) => {
+                        outdated = !outdated;
+                        if let Some(tip) = joined.tip.outdated().filter(|_| outdated) {
+                            // Nobody listens only when the miner is going away.
+                            let _ = self.events.send(Event::OldTip { url: joined.url(), tip }).await;
+                        }
+                    }
                     () = changed(&mut self.wanted) => {
-                        place = self.take_over(Some(source)).await;
+                        place = self.take_over(Some(&joined.source)).await;
                         if place.is_none() {
                             break SessionError::Removed;
                         }
@@ -174,7 +191,7 @@ impl Failover {
             } else {
                 let known = old.iter().position(|candidate| candidate.source == *source);
                 let known = known.map(|known| old.swap_remove(known));
-                self.candidates.push(known.unwrap_or_else(|| Candidate::new(source.clone())));
+                self.candidates.push(known.unwrap_or_else(|| Candidate::new(source.clone(), &self.old)));
             }
         }
         lose(&self.events, forget(&mut old, |_| true)).await;

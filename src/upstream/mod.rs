@@ -2,7 +2,8 @@
 //!
 //! An upstream is a task that keeps a session with a pool alive: it says what happens as [`Event`]s, takes shares
 //! through its [`Handle`], and comes back by itself, with growing pauses, when the session ends. Where there are several pools it
-//! goes on with the next, and returns to the first when that is well again.
+//! goes on with the next, and returns to the first when that is well again. One that stays on an old tip for a minute is not well, where
+//! another has a newer one.
 //!
 //! Whatever a pool does, it does not stop the miner for long: each step to the first job has a limit, as have silence, unanswered
 //! shares and lines that make no sense, and a pool that is well has its miner back within five seconds. Nor does it fill
@@ -23,6 +24,7 @@ mod pauses;
 mod payout;
 mod session;
 mod split;
+mod tips;
 mod tls;
 mod url;
 
@@ -33,9 +35,10 @@ pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, Template, TemplateError
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
-pub use url::{PoolUrl, UrlError};
+pub use url::{PoolUrl, UrlError, without_userinfo};
 
 use crate::job::{Job, Share};
+use crate::sha256::Hash;
 use midstate_stratum::Difficulty;
 use midstate_stratum::message::{MessageError, RpcError};
 use std::fmt;
@@ -231,6 +234,14 @@ pub enum Event {
         url: ZmqUrl,
         /// Why.
         error: ZmqError,
+    },
+    /// For a minute, jobs have been on a block from which the chain has gone on. They are worked on, unless another source has a job on
+    /// a newer one. Said once, until there is a job on another.
+    OldTip {
+        /// The pool's or the node's.
+        url: String,
+        /// The block.
+        tip: Hash,
     },
     /// The pool sent what cannot be read. The session goes on without it.
     Unreadable(MessageError),

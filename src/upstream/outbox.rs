@@ -1,6 +1,7 @@
 //! What a session says, on its way to a miner that may be slower than the pool.
 
 use super::Event;
+use super::tips::Tip;
 use crate::job::Share;
 use std::collections::VecDeque;
 use tokio::sync::mpsc::Sender;
@@ -9,14 +10,23 @@ use tokio::sync::mpsc::Sender;
 pub(super) struct Outbox {
     events: Sender<Event>,
     waiting: VecDeque<Event>,
+    /// Where it is noted what jobs build on.
+    tip: Option<Tip>,
 }
 
 impl Outbox {
     pub(super) fn new(events: Sender<Event>) -> Outbox {
-        Outbox { events, waiting: VecDeque::new() }
+        Outbox { events, waiting: VecDeque::new(), tip: None }
+    }
+
+    pub(super) fn noting(self, tip: Tip) -> Outbox {
+        Outbox { tip: Some(tip), ..self }
     }
 
     pub(super) fn say(&mut self, event: Event) {
+        if let (Event::Job { job, .. }, Some(tip)) = (&event, &self.tip) {
+            tip.note(job.previous_block_hash);
+        }
         self.waiting.push_back(event);
     }
 

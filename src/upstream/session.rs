@@ -108,7 +108,7 @@ impl<'a> Session<'a> {
         pool: &'a Pool,
         url: &'a PoolUrl,
         step: Duration,
-        events: mpsc::Sender<Event>,
+        outbox: Outbox,
     ) -> Self {
         let Connection { reader, writer } = connection;
         Session {
@@ -116,7 +116,7 @@ impl<'a> Session<'a> {
             writer,
             pool,
             url,
-            outbox: Outbox::new(events),
+            outbox,
             pending: BTreeMap::new(),
             next_id: 1,
             extranonce: None,
@@ -549,7 +549,7 @@ mod tests {
             let credentials = Credentials { user: "u".to_owned(), password: "p".to_owned() };
             let pool = Pool::new(url.clone(), credentials);
             let (events, mut said) = mpsc::channel(8);
-            let mut session = Session::new(connection, &pool, &url, STEP, events);
+            let mut session = Session::new(connection, &pool, &url, STEP, Outbox::new(events));
             session.worked = true;
             // That of the shares in tests.
             session.number = 0;

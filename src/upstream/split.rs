@@ -5,6 +5,7 @@
 //! stand ready, in order, as [`failover`] has it.
 
 use super::failover::{self, changed};
+use super::tips::Old;
 use super::{EVENTS, Event, Handle, Source};
 use crate::job::{Job, Share};
 use midstate_stratum::Difficulty;
@@ -29,8 +30,16 @@ pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
     let (sources, wanted) = watch::channel(sources);
-    let mut split =
-        Split { lanes: Vec::new(), on: None, since: Instant::now(), served: 0.0, wanted, events, shares: from_miner };
+    let mut split = Split {
+        lanes: Vec::new(),
+        old: Old::default(),
+        on: None,
+        since: Instant::now(),
+        served: 0.0,
+        wanted,
+        events,
+        shares: from_miner,
+    };
     tokio::spawn(async move {
         split.take_over().await;
         split.run().await;
@@ -40,6 +49,8 @@ pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
 
 struct Split {
     lanes: Vec<Lane>,
+    /// The tips that are old, for all of them.
+    old: Old,
     /// Which of them is mined on.
     on: Option<usize>,
     /// Since when.
@@ -63,6 +74,8 @@ struct Lane {
     job: Option<(Arc<Job>, Difficulty)>,
     /// Whether its session has ended, even if that may be resumed and the job is still good.
     away: bool,
+    /// Whether its jobs stay on an old tip.
+    behind: bool,
     /// The numbers of its last sessions.
     sessions: VecDeque<u64>,
     /// Seconds, for each unit of its quota.
@@ -70,8 +83,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>) -> Lane {
-        let (handle, said) = failover::spawn(sources.clone());
+    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>, old: Old) -> Lane {
+        let (handle, said) = failover::spawn(sources.clone(), old);
         Lane {
             sources,
             quota,
@@ -80,6 +93,7 @@ impl Lane {
             said,
             job: None,
             away: false,
+            behind: false,
             sessions: VecDeque::new(),
             served: 0.0,
         }
@@ -100,6 +114,8 @@ impl Lane {
                 self.sessions.pop_front();
             }
         }
+        let moved = |(last, _): &(Arc<Job>, Difficulty)| last.previous_block_hash != job.previous_block_hash;
+        self.behind &= !self.job.as_ref().is_none_or(moved);
         (self.job, self.away) = (Some((job, difficulty)), false);
     }
 }
@@ -175,17 +191,24 @@ impl Split {
                     self.turn().await;
                 }
             }
+            Event::OldTip { url, tip } => {
+                self.lanes[place].behind = true;
+                self.say(Event::OldTip { url, tip }).await;
+                if self.on == Some(place) {
+                    self.turn().await;
+                }
+            }
             other => self.say(other).await,
         }
     }
 
     /// The lane to mine on: of those with a job and a quota the one that had the least for it, else the one without a quota. One
-    /// whose session may be resumed is better than none.
+    /// on an old tip is better than none, and so is one whose session may be resumed.
     fn next_lane(&self) -> Option<usize> {
         let ready = (0..self.lanes.len()).filter(|place| self.lanes[*place].job.is_some());
         ready.min_by(|one, other| {
             let [one, other] = [one, other].map(|place| &self.lanes[*place]);
-            let last = |lane: &Lane| (lane.away, lane.quota.is_none());
+            let last = |lane: &Lane| (lane.away, lane.behind, lane.quota.is_none());
             last(one).cmp(&last(other)).then(one.served.total_cmp(&other.served))
         })
     }
@@ -220,7 +243,7 @@ impl Split {
         for (quota, sources) in lanes {
             let known = (0..kept.len()).find(|place| !kept[*place] && self.lanes[*place].is_of(&sources, quota));
             let Some(known) = known else {
-                self.lanes.push(Lane::new(sources, quota));
+                self.lanes.push(Lane::new(sources, quota, self.old.clone()));
                 continue;
             };
             kept[known] = true;

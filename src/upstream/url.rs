@@ -75,14 +75,14 @@ impl FromStr for PoolUrl {
         let (tls, rest) = match url.split_once("://") {
             Some(("stratum+tcp", rest)) => (false, rest),
             Some(("stratum+ssl" | "stratum+tls", rest)) => (true, rest),
-            _ => return Err(UrlError::Scheme(shown(url))),
+            _ => return Err(UrlError::Scheme(without_userinfo(url))),
         };
         host_and_port(url, rest).map(|(host, port)| PoolUrl { tls, host, port })
     }
 }
 
 /// A URL that is refused, without what stands before an `@`: people write passwords there.
-pub(super) fn shown(url: &str) -> String {
+pub fn without_userinfo(url: &str) -> String {
     let Some((before, host)) = url.rsplit_once('@') else { return url.to_owned() };
     let scheme = before.split_once("://").map_or(String::new(), |(scheme, _)| format!("{scheme}://"));
     format!("{scheme}…@{host}")
@@ -91,14 +91,14 @@ pub(super) fn shown(url: &str) -> String {
 /// What follows a URL's scheme: a host, without brackets, and a port.
 pub(super) fn host_and_port(url: &str, rest: &str) -> Result<(String, u16), UrlError> {
     let rest = rest.strip_suffix('/').unwrap_or(rest);
-    let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(shown(url)))?;
+    let (host, port) = rest.rsplit_once(':').ok_or_else(|| UrlError::Port(without_userinfo(url)))?;
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if host.is_empty() || host.contains(['/', '@', '[', ']', ' ']) {
-        return Err(UrlError::Host(shown(url)));
+        return Err(UrlError::Host(without_userinfo(url)));
     }
     match port.parse() {
         Ok(port) if port != 0 => Ok((host.to_owned(), port)),
-        _ => Err(UrlError::Port(shown(url))),
+        _ => Err(UrlError::Port(without_userinfo(url))),
     }
 }
 

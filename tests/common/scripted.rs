@@ -151,7 +151,7 @@ impl Pool {
 
 /// The parameters of a `mining.notify`.
 pub(crate) fn job(id: &str) -> Value {
-    let coinbase1 = ["01000000", "01", &"00".repeat(32), "ffffffff", "0d", "03000d8c"].concat();
+    let coinbase1 = ["01000000", "01", &"00".repeat(32), "ffffffff", "0d", "03008d0c"].concat();
     let coinbase2 = ["00", "ffffffff", "01", "00f2052a01000000", "0151", "00000000"].concat();
     let (previous, branch) = ["0a0b0c0d".repeat(8), "11".repeat(32)].into();
     json!([id, previous, coinbase1, coinbase2, [branch], "20000000", "1d00ffff", "665f0000", false])

@@ -1,5 +1,6 @@
 //! One scenario: a server that does something wrong, then is well; and a miner that must say what is wrong, and mine again.
 
+use super::heap::{Needs, measured};
 use crate::common::joined::{pool, share};
 use crate::common::scripted::{PATIENCE, Pool, job};
 use midstate::job::Share;
@@ -18,6 +19,11 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 const AGAIN: Duration = Duration::from_secs(5);
 /// What a busy machine may add to it.
 const SLACK: Duration = Duration::from_secs(2);
+
+/// So much a miner may hold, whatever it is sent. Thousands of shares that wait for an answer need half of it.
+const MOST_BYTES: isize = 4 << 20;
+/// So much may be left of it when it has ended, what it said included.
+const LEFT_BYTES: isize = 64 << 10;
 
 /// A line of the table.
 pub(crate) struct Scenario {
@@ -131,8 +137,16 @@ struct Served {
     submits: Vec<Value>,
 }
 
-/// Runs a scenario. What is wrong with the miner, or how long it took to mine again.
-pub(crate) async fn run(scenario: Scenario) -> Result<Duration, String> {
+/// What a miner did well.
+#[derive(Clone, Copy)]
+pub(crate) struct Outlasted {
+    /// How long it took to mine again.
+    pub(crate) took: Duration,
+    pub(crate) needs: Needs,
+}
+
+/// Runs a scenario, with the miner in this thread. What is wrong with the miner, or what it did well.
+pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
@@ -151,11 +165,16 @@ pub(crate) async fn run(scenario: Scenario) -> Result<Duration, String> {
         let done = Arc::clone(&done);
         std::thread::spawn(move || serve(&scenario, socket, &done))
     };
-    let heard = mine(pool, &done).await;
+    let (heard, needs) = measured(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(mine(pool, &done))
+    });
     done.store(true, Ordering::Relaxed);
-    let served = tokio::task::spawn_blocking(|| server.join()).await.unwrap();
-    let served = served.map_err(|_| format!("the server's script failed; the miner said {heard:?}"))?;
+    let served = server.join().map_err(|_| format!("the server's script failed; the miner said {heard:?}"))?;
     let (again, said) = heard?;
+    if needs.most > MOST_BYTES || needs.left > LEFT_BYTES {
+        return Err(format!("it held {} bytes at its worst, and left {}", needs.most, needs.left));
+    }
     let all = said.join(" | ");
     if says.is_empty() && !said.is_empty() {
         return Err(format!("nothing should have been said: {all}"));
@@ -169,7 +188,7 @@ pub(crate) async fn run(scenario: Scenario) -> Result<Duration, String> {
         return Err(format!("a share was sent twice: {nonces:?}"));
     }
     match again.saturating_duration_since(served.well) {
-        took if took < AGAIN + SLACK => Ok(took),
+        took if took < AGAIN + SLACK => Ok(Outlasted { took, needs }),
         took => Err(format!("mining again took {took:?}; said: {all}")),
     }
 }
@@ -203,6 +222,7 @@ async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<S
             }
             Event::NoMinimum(_) => return Err("it asked for no minimum".to_owned()),
             Event::Message(message) => said.push(message),
+            Event::OldTip { url, .. } => return Err(format!("{url} is on no old tip")),
             #[cfg(feature = "payout")]
             Event::Payout { warning, .. } => said.push(warning.to_string()),
             #[cfg(feature = "solo")]

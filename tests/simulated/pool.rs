@@ -135,8 +135,14 @@ impl Pool {
 
     /// Gives everybody a further job, on another tip if it is clean.
     pub(crate) fn add_job(&self, clean: bool) {
+        let tip = self.manners().tip + u32::from(clean);
+        self.build_on(tip, clean);
+    }
+
+    /// Gives everybody a further job, on this tip.
+    pub(crate) fn build_on(&self, tip: u32, clean: bool) {
         let mut manners = self.manners();
-        manners.tip += u32::from(clean);
+        manners.tip = tip;
         manners.next_job += 1;
         let job = Job { id: format!("{:x}", manners.next_job), tip: manners.tip, ease: manners.ease, clean };
         manners.jobs.push_back(job);

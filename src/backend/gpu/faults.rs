@@ -211,7 +211,7 @@ fn the_engine_mines_on() {
                 assert!(worker == 0 && error.to_string().contains("lost"));
                 failed = true;
             }
-            Event::HardwareError { .. } => panic!("nothing wrong leaves the backend"),
+            Event::HardwareError { .. } | Event::Exhausted => panic!("nothing wrong leaves the backend"),
         }
     }
     assert!(by_other > 0);

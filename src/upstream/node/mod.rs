@@ -11,7 +11,7 @@ use super::error::SessionError;
 use super::outbox::Outbox;
 use super::payout::Demand;
 use super::session::LEAVE;
-use super::url::{UrlError, host_and_port, shown, write_url};
+use super::url::{UrlError, host_and_port, without_userinfo, write_url};
 use super::{Event, VERSION_MASK, next_number};
 use crate::job::Share;
 use crate::sha256::Hash;
@@ -33,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use template::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE};
 use thiserror::Error;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout};
 use zmq::{Announcements, Heard};
 
@@ -97,7 +97,7 @@ impl FromStr for NodeUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<NodeUrl, UrlError> {
-        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(shown(url)))?;
+        let rest = url.strip_prefix("http://").ok_or_else(|| UrlError::Scheme(without_userinfo(url)))?;
         host_and_port(url, rest).map(|(host, port)| NodeUrl { host, port })
     }
 }
@@ -190,7 +190,7 @@ type Answer = Pin<Box<dyn Future<Output = Result<Value, NodeError>> + Send>>;
 
 impl<'a> NodeSession<'a> {
     /// Asks a node for its chain.
-    pub(super) async fn open(node: &'a Node, events: Sender<Event>) -> Result<Self, NodeError> {
+    pub(super) async fn open(node: &'a Node, outbox: Outbox) -> Result<Self, NodeError> {
         let client = Client::new(&node.url, &node.login)?;
         let info = client.call("getblockchaininfo", json!([]), PATIENCE).await?;
         let chain = info["chain"].as_str().unwrap_or_default();
@@ -202,8 +202,7 @@ impl<'a> NodeSession<'a> {
         let mut extranonce1 = [0; EXTRANONCE1_SIZE];
         // Only so that two miners on one node, for one address, do not search the same headers.
         let _ = getrandom::fill(&mut extranonce1);
-        let (outbox, templates) = (Outbox::new(events), VecDeque::new());
-        let (submission, jobs) = (None, 0);
+        let (templates, submission, jobs) = (VecDeque::new(), None, 0);
         Ok(NodeSession {
             node,
             client,

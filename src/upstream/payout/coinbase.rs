@@ -1,7 +1,6 @@
 //! A job's coinbase transaction, read by the `bitcoin` crate.
 
-use crate::job::{Job, MAX_EXTRANONCE2_SIZE};
-use bitcoin::script::{Instruction, read_scriptint};
+use crate::job::{Job, MAX_EXTRANONCE2_SIZE, bip34_height};
 use bitcoin::{Amount, Script, Transaction, consensus};
 use hex::prelude::DisplayHex;
 use std::ops::RangeInclusive;
@@ -99,17 +98,7 @@ impl Coinbase {
     /// Bitcoin Core has it. No block is valid without, on any chain of today.
     pub fn height(&self) -> Result<u32, CoinbaseError> {
         let script = &self.transaction.input[0].script_sig;
-        let height = match script.instructions_minimal().next() {
-            Some(Ok(Instruction::Op(code))) if (0x51..=0x60).contains(&code.to_u8()) => {
-                Some(u32::from(code.to_u8() - 0x50))
-            }
-            Some(Ok(Instruction::PushBytes(number))) => read_scriptint(number.as_bytes())
-                .ok()
-                .and_then(|height| u32::try_from(height).ok())
-                .filter(|height| *height > 0),
-            _ => None,
-        };
-        if let Some(height) = height {
+        if let Some(height) = bip34_height(script.as_bytes()) {
             return Ok(height);
         }
         let start = script.as_bytes()[..script.len().min(SHOWN)].to_lower_hex_string();

@@ -10,7 +10,7 @@ use super::rpc::Client;
 use super::{Answer, NodeError, PATIENCE, request};
 use crate::upstream::connection::{keep_alive, within};
 use crate::upstream::pauses::Pauses;
-use crate::upstream::url::{host_and_port, write_url};
+use crate::upstream::url::{host_and_port, without_userinfo, write_url};
 use crate::upstream::{STEP, UrlError};
 use serde_json::Value;
 use std::fmt;
@@ -40,10 +40,10 @@ impl FromStr for ZmqUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<ZmqUrl, UrlError> {
-        let rest = url.strip_prefix("tcp://").ok_or_else(|| UrlError::Zmq(url.to_owned()))?;
-        let (host, port) = host_and_port(url, rest).map_err(|_| UrlError::Zmq(url.to_owned()))?;
+        let rest = url.strip_prefix("tcp://").ok_or_else(|| UrlError::Zmq(without_userinfo(url)))?;
+        let (host, port) = host_and_port(url, rest).map_err(|_| UrlError::Zmq(without_userinfo(url)))?;
         // A node may listen on all addresses, but is at one.
-        if host == "*" { Err(UrlError::Zmq(url.to_owned())) } else { Ok(ZmqUrl { host, port }) }
+        if host == "*" { Err(UrlError::Zmq(without_userinfo(url))) } else { Ok(ZmqUrl { host, port }) }
     }
 }
 

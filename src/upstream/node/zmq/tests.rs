@@ -134,6 +134,10 @@ fn urls_round_trip() {
         let error = wrong.parse::<ZmqUrl>().unwrap_err().to_string();
         assert!(error.contains(wrong) && error.contains("expected tcp://HOST:PORT"), "{error}");
     }
+    for wrong in ["tcp://me:horse@node:1", "tcp://me:horse@node", "ipc://me:horse@node", "me:horse@*:1"] {
+        let error = wrong.parse::<ZmqUrl>().unwrap_err().to_string();
+        assert!(error.contains("…@") && !error.contains("horse"), "{error}");
+    }
 }
 
 proptest! {

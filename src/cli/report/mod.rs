@@ -2,117 +2,31 @@
 //!
 //! Every object has an `"event"`; fields may be added, never renamed or removed. `midstate mine --help` lists them.
 
+mod line;
+mod text;
+
+pub(super) use line::JSON_HELP;
+pub(super) use text::{difficulty, hashrate};
+
 use super::words::Words;
 use hex::prelude::DisplayHex;
+use line::{DeviceLine, Line};
 use midstate::backend::Identity;
 use midstate::config::Secret;
 use midstate::engine;
-use midstate::job::Share;
 use midstate::miner::{self, Stats};
 use midstate::upstream::{self, SessionError};
-use midstate_stratum::Target;
-use serde::Serialize;
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// The fields of `--json`, for `--help`.
-pub(super) const JSON_HELP: &str = "\
-With --json, one object a line; each has an \"event\":
-  connected  url, extranonce1, extranonce2_size, version_mask, resumed
-  job        id, height (null where the coinbase does not say), previous_block, difficulty, clean
-  share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if
-             accepted)
-  block      hash, height, previous_block
-  hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device,
-             hashes_per_second, hardware_errors, failures}]
-  warning    url (null if not of a pool), message
-  configuration  file (null if none), changes and restart (lists of texts: what is different since it was read
-             before, and what of it only the next start brings about)
-  error      message
-  summary    blocks, height, tip, shares_found, shares_accepted, shares_rejected, shares_stale,
-             shares_lost, hardware_errors, hashes, seconds";
+use text::{count, visible};
 
 /// How often the hashrate is said.
 const HASHRATE_INTERVAL: Duration = Duration::from_secs(5);
 
-#[derive(Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum Line<'a> {
-    Connected {
-        url: String,
-        extranonce1: String,
-        extranonce2_size: usize,
-        version_mask: String,
-        resumed: bool,
-    },
-    Job {
-        id: &'a str,
-        height: Option<u32>,
-        previous_block: String,
-        difficulty: f64,
-        clean: bool,
-    },
-    Share {
-        accepted: bool,
-        job: &'a str,
-        difficulty: f64,
-        hash: String,
-        backend: &'static str,
-        kernel: &'static str,
-        round_trip_ms: f64,
-        code: Option<i64>,
-        reason: Option<&'a str>,
-    },
-    Block {
-        hash: String,
-        height: Option<u32>,
-        previous_block: String,
-    },
-    Hashrate {
-        hashes_per_second_10s: f64,
-        hashes_per_second_60s: f64,
-        hashes_per_second_15m: f64,
-        hashes: u64,
-        devices: Vec<DeviceLine>,
-    },
-    Warning {
-        url: Option<&'a str>,
-        message: String,
-    },
-    Configuration {
-        file: Option<&'a Path>,
-        changes: &'a [String],
-        restart: &'a [String],
-    },
-    Error {
-        message: String,
-    },
-    Summary {
-        blocks: u64,
-        height: Option<u32>,
-        tip: Option<String>,
-        shares_found: u64,
-        shares_accepted: u64,
-        shares_rejected: u64,
-        shares_stale: u64,
-        shares_lost: u64,
-        hardware_errors: u64,
-        hashes: u64,
-        seconds: f64,
-    },
-}
-
-#[derive(Serialize)]
-struct DeviceLine {
-    backend: &'static str,
-    kernel: &'static str,
-    device: String,
-    hashes_per_second: f64,
-    hardware_errors: u64,
-    failures: u64,
-}
+const GREEN: &str = "\x1b[32m";
+const RED: &str = "\x1b[31m";
+const BOLD: &str = "\x1b[1m";
 
 /// Says what happens, in the form that was asked for.
 pub(super) struct Reporter {
@@ -155,11 +69,14 @@ impl Reporter {
             miner::Event::Engine(engine::Event::Failed { error, retry, .. }) => {
                 self.error(&format!("{error}; tried again in {:.1} s", retry.as_secs_f64()))
             }
-            miner::Event::Engine(engine::Event::Found { .. }) => Ok(()),
+            miner::Event::Engine(engine::Event::Found { .. } | engine::Event::Exhausted) => Ok(()),
             miner::Event::Stale(shares) => {
                 self.note(&format!("{} not sent: the chain moved on", count(shares.len(), "stale share")))
             }
             miner::Event::BadJob { id, error } => self.error(&format!("job {id}: {error}")),
+            miner::Event::Exhausted { id } => {
+                self.error(&format!("job {id}: every header was searched; the search waits for another job"))
+            }
             miner::Event::Stats(stats) => self.hashrate(stats),
         }
     }
@@ -183,7 +100,7 @@ impl Reporter {
                 })
             }
             upstream::Event::Job { job, difficulty, clean } => {
-                let height = bip34_height(&job.coinbase1);
+                let height = job.height();
                 let previous_block = midstate::sha256::Hash(job.previous_block_hash).to_string();
                 self.tip = Some((height.map(|height| height - 1), previous_block.clone()));
                 let difficulty = difficulty.get();
@@ -226,6 +143,10 @@ impl Reporter {
                 "minimum-difficulty: the pool does not take it up; its difficulty may go below {}",
                 minimum.get()
             )),
+            upstream::Event::OldTip { url, tip } => {
+                let message = format!("for a minute its jobs have been on {tip}, from which the chain has gone on");
+                self.warning(Some(url), &message)
+            }
             #[cfg(feature = "payout")]
             upstream::Event::Payout { url, warning } => self.warning(Some(url), &warning.to_string()),
             upstream::Event::Message(message) => self.note(&format!("the pool says: {}", self.words.of(message))),
@@ -385,90 +306,5 @@ impl Reporter {
     fn worker(&self, index: usize) -> Identity {
         let unknown = || Identity { backend: "?", kernel: "?", device: String::new() };
         self.workers.get(index).cloned().unwrap_or_else(unknown)
-    }
-}
-
-const GREEN: &str = "\x1b[32m";
-const RED: &str = "\x1b[31m";
-const BOLD: &str = "\x1b[1m";
-
-/// A text without characters that steer a terminal: pools' words are in it.
-fn visible(text: &str) -> Cow<'_, str> {
-    let steers = |character: char| character.is_control() && character != '\n';
-    if !text.contains(steers) {
-        return Cow::Borrowed(text);
-    }
-    let shown = |character: char| {
-        if steers(character) { character.escape_default().to_string() } else { character.to_string() }
-    };
-    Cow::Owned(text.chars().map(shown).collect())
-}
-
-/// A hashrate with a unit that keeps it readable.
-pub(super) fn hashrate(per_second: f64) -> String {
-    let units = [(1e15, "PH/s"), (1e12, "TH/s"), (1e9, "GH/s"), (1e6, "MH/s"), (1e3, "kH/s")];
-    match units.into_iter().find(|(unit, _)| per_second >= *unit) {
-        Some((unit, name)) => format!("{:.2} {name}", per_second / unit),
-        None => format!("{per_second:.0} H/s"),
-    }
-}
-
-/// The difficulty that a share's hash reached.
-pub(super) fn difficulty(share: &Share) -> f64 {
-    Target::from_le_bytes(share.hash.0).difficulty()
-}
-
-fn count(number: usize, what: &str) -> String {
-    match (number, what) {
-        (1, _) => format!("1 {what}"),
-        (_, "hash") => format!("{number} hashes"),
-        _ => format!("{number} {what}s"),
-    }
-}
-
-/// The height that a coinbase begins its input with (BIP 34), if the part before the extranonces shows it.
-///
-/// The input's script follows the transaction's version (4 bytes), its count of inputs (1), the null outpoint (36) and
-/// the script's length (1, as a script has at most 100 bytes).
-pub(super) fn bip34_height(coinbase1: &[u8]) -> Option<u32> {
-    let script = coinbase1.get(42..)?;
-    match *script.first()? {
-        // OP_1 to OP_16.
-        push @ 0x51..=0x60 => Some(u32::from(push - 0x50)),
-        length @ 1..=4 => {
-            let bytes = script.get(1..=usize::from(length))?;
-            Some(bytes.iter().rev().fold(0, |height, byte| height << 8 | u32::from(*byte))).filter(|height| *height > 0)
-        }
-        _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pools_words_do_not_steer_the_terminal() {
-        assert_eq!(visible("\x1b[2Jgone\r\u{9b}"), "\\u{1b}[2Jgone\\r\\u{9b}");
-        assert_eq!(visible("two\nlines, µ"), "two\nlines, µ");
-    }
-
-    #[test]
-    fn heights_are_read_from_coinbases() {
-        let coinbase = |script: &[u8]| [&[0; 42][..], script].concat();
-        assert_eq!(bip34_height(&coinbase(&[0x51, 0])), Some(1));
-        assert_eq!(bip34_height(&coinbase(&[0x60])), Some(16));
-        assert_eq!(bip34_height(&coinbase(&[1, 17])), Some(17));
-        assert_eq!(bip34_height(&coinbase(&[2, 0xe8, 0x03])), Some(1000));
-        assert_eq!(bip34_height(&coinbase(&[3, 0x00, 0x8d, 0x0c])), Some(822_528));
-        assert_eq!(bip34_height(&coinbase(&[3, 0x00])), None);
-        assert_eq!(bip34_height(&coinbase(&[])), None);
-        assert_eq!(bip34_height(&[1, 2]), None);
-    }
-
-    #[test]
-    fn hashrates_are_readable() {
-        let texts = [0.0, 999.0, 1234.0, 52_000_000.0, 5.5e9].map(hashrate);
-        assert_eq!(texts, ["0 H/s", "999 H/s", "1.23 kH/s", "52.00 MH/s", "5.50 GH/s"]);
     }
 }
