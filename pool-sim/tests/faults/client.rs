@@ -278,12 +278,11 @@ impl Client {
             _ => keeps,
         };
         let old = self.previous.iter().position(|previous| *previous == params[1]);
-        match old {
-            Some(at) => self.is_dead |= self.sin == Sin::DiesOfOldJobs && at + 1 < self.previous.len(),
-            None => {
-                self.previous.push(params[1].clone());
-                self.waits_at = None;
-            }
+        if let Some(at) = old {
+            self.is_dead |= self.sin == Sin::DiesOfOldJobs && at + 1 < self.previous.len();
+        } else {
+            self.previous.push(params[1].clone());
+            self.waits_at = None;
         }
         if let Some(job) = &self.job {
             // The second half: the tag, then whom it pays. A job's number, in the tag, is its own.
