@@ -169,9 +169,9 @@ impl Faults {
         self.state().extranonces.clone()
     }
 
-    /// A share was judged; if it is right under another extranonce1, whose that is.
-    pub(crate) fn share(&self, record: &ShareRecord, owner: Option<Owner>) {
-        self.ledger().share(record, owner, &self.scenario.expect, Instant::now());
+    /// A share was judged, and when it came; if it is right under another extranonce1, whose that is.
+    pub(crate) fn share(&self, record: &ShareRecord, owner: Option<Owner>, came: Instant) {
+        self.ledger().share(record, owner, &self.scenario.expect, came);
     }
 
     pub(crate) fn asks_extranonce(&self, session: u64) {

@@ -10,6 +10,7 @@ use midstate_stratum::message::{ServerCall, Submit};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What a scenario changed in a session.
 #[derive(Debug)]
@@ -122,7 +123,7 @@ impl Session<'_> {
     }
 
     async fn change_extranonce(&mut self) -> Result<(), End> {
-        let new = self.shared.sessions.take(None, std::time::Instant::now());
+        let new = self.shared.sessions.take(None, Instant::now());
         let extranonce1 = new.extranonce1().to_vec();
         if let Some(old) = self.claim.replace(new) {
             self.odd.extranonces.push(old.extranonce1());
@@ -144,7 +145,7 @@ impl Session<'_> {
     }
 
     /// Enters a share in the ledger.
-    pub(super) fn note_share(&self, submit: &Submit, record: &ShareRecord) {
+    pub(super) fn note_share(&self, submit: &Submit, record: &ShareRecord, came: Instant) {
         let Some(faults) = self.wire.gate.as_ref().map(Gate::faults) else { return };
         let claimed = self.claim.as_ref().map(Claim::extranonce1);
         let own = self.odd.extranonces.iter().copied().chain(claimed).map(|own| (own, Owner::Itself));
@@ -155,7 +156,7 @@ impl Session<'_> {
         };
         let is_low = matches!(record.verdict, Err(Refusal::LowDifficulty { .. }));
         let mut all = own.chain(others).filter(|_| is_low);
-        faults.share(record, all.find(|(other, _)| is_right(*other)).map(|(_, owner)| owner));
+        faults.share(record, all.find(|(other, _)| is_right(*other)).map(|(_, owner)| owner), came);
     }
 }
 

@@ -302,6 +302,8 @@ impl<'a> Session<'a> {
     }
 
     async fn submit(&mut self, submit: &Submit) -> Result<Value, RpcError> {
+        // Before anything befalls it.
+        let came = std::time::Instant::now();
         let from = Submitter {
             session: self.number,
             // A job holds under the one that it was sent with.
@@ -315,7 +317,7 @@ impl<'a> Session<'a> {
             self.is_retargeted = self.difficulty.share(difficulty, self.now());
         }
         self.shared.keep(&mut record, entered).await;
-        self.note_share(submit, &record);
+        self.note_share(submit, &record, came);
         let answer = record.verdict.as_ref().map(|()| json!(true)).map_err(RpcError::from);
         self.shared.say(PoolEvent::Share(Box::new(record)));
         answer
