@@ -20,6 +20,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// What a busy machine may add to it.
 const SLACK: Duration = Duration::from_secs(2);
 
+/// The slowest server's script and all that follows take less, on a busy machine.
+const LONGEST: Duration = Duration::from_secs(60);
+
 /// So much a miner may hold, whatever it is sent. Thousands of shares that wait for an answer need half of it.
 const MOST_BYTES: isize = 4 << 20;
 /// So much may be left of it when it has ended, what it said included.
@@ -167,7 +170,9 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     };
     let (heard, needs) = measured(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(mine(pool, &done))
+        // A server whose script failed is never well, and its miner tries for ever.
+        let mined = async { timeout(LONGEST, mine(pool, &done)).await };
+        runtime.block_on(mined).unwrap_or_else(|_| Err(format!("it does not mine again within {LONGEST:?}")))
     });
     done.store(true, Ordering::Relaxed);
     let served = server.join().map_err(|_| format!("the server's script failed; the miner said {heard:?}"))?;
