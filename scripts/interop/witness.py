@@ -51,7 +51,7 @@ class Connection:
     """What passed on one connection."""
 
     def __init__(self):
-        self.shares, self.jobs, self.tips = [], {}, []
+        self.shares, self.hashes, self.jobs, self.tips = [], set(), {}, []
         self.asked, self.extranonce1, self.size, self.mask, self.difficulty, self.last = {}, "", 0, 0, None, 0.0
 
     def line_of_miner(self, message, now):
@@ -94,14 +94,14 @@ class Connection:
             share.sent = job
             share.header = header_of(job, share.extranonce2, share.ntime, share.nonce, share.bits)
             share.hash = sha256d(share.header)
+            self.hashes.add(share.hash)
         self.shares.append(share)
         return share
 
     def verdicts(self):
         """Each share with all that is wrong with it, and with what may be: which of several wrongs a pool names is its affair."""
         tips, seen, overtaken = {previous for _, previous in self.tips}, set(), set()
-        own = {share.hash for share in self.shares}
-        others = [when for when, previous in self.tips if previous not in own]
+        others = [when for when, previous in self.tips if previous not in self.hashes]
         for share in self.shares:
             job, wrong, doubtful = share.sent, set(), set()
             if job is None:
