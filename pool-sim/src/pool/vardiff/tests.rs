@@ -141,14 +141,18 @@ fn a_miner_that_changes_is_followed_whichever_way() {
 /// para 0.6.0 takes up no job but one that voids those before it: it is at the older difficulty until the tip moves.
 #[test]
 fn a_miner_that_stays_with_an_older_job_is_not_taken_for_silent() {
-    for (number, offset) in [0.03, 0.1, 0.3, 1.0, 3.0].into_iter().enumerate() {
+    for (number, offset) in [0.03, 0.1, 0.3, 1.0].into_iter().enumerate() {
         for seed in 0..100 {
             let mut simulation = Simulation::new(pace(120.0), offset, 2.0, seed << 8 | number as u64);
             simulation.latency = 25.0;
-            simulation.run(300.0);
-            let context = || format!("{offset} times, seed {seed}: {:?}", simulation.retargets);
-            assert!(simulation.retargets.len() <= 3, "{}", context());
-            assert!((0.8..=1.25).contains(&simulation.pace()), "{}", context());
+            // Step by step: taken for silent, it would be at where each hash is a share before the end.
+            for step in 1..=60 {
+                simulation.run(5.0 * f64::from(step));
+                let found = simulation.retargets.len();
+                assert!(found <= 3, "{offset} times, seed {seed}: {:?}", simulation.retargets);
+            }
+            let pace = simulation.pace();
+            assert!((0.8..=1.25).contains(&pace), "{offset} times, seed {seed}: {:?}", simulation.retargets);
         }
     }
 }
