@@ -48,7 +48,8 @@ async function mine() {
     for (let nonce = 0; work === job && nonce < 0x7fffffff; nonce++) {
       const found = share.checkHash(header.getHash(nonce));
       if (found) {
-        client.submit({ worker_name: worker, job_id: job.jobId, extranonce2: extra, ntime: job.ntime, nonce: nonce.toString(16).padStart(8, '0') });
+        const word = nonce.toString(16).padStart(8, '0');
+        client.submit({ worker_name: worker, job_id: job.jobId, extranonce2: extra, ntime: job.ntime, nonce: word });
       }
       if (found || nonce % 1024 === 1023) await new Promise(resume => setImmediate(resume));
     }

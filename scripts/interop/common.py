@@ -140,7 +140,8 @@ def install_pyzmq(directory):
 
 
 def our_node(pool_sim, directory, difficulty, *options):
-    """Starts pool-sim, with these options too. Returns the process and its JSON-RPC; the process's `host` and `port` are where miners connect."""
+    """Starts pool-sim, with these options too. Returns the process and its JSON-RPC; the process's `host` and `port` are where miners
+    connect."""
     pool = Process(pool_sim, "--listen", "127.0.0.1:0", "--rpc", "127.0.0.1:0", "--data-dir", directory / "pool-sim-data",
                    "--start-difficulty", difficulty, "--pay-to", PAY_TO, "--json", *options, keep=directory / "pool-sim.log")
     ready = wait_for("pool-sim", lambda: pool.events("ready") or not pool.running(), 20)
@@ -177,7 +178,7 @@ def cargo_install_para(directory):
 
 
 def build_ours(*packages):
-    """Builds our binaries, in release or in the profile that PROFILE names: midstate and pool-sim, or those that are named. Returns them."""
+    """Builds our binaries, in release or in the profile that PROFILE names: midstate and pool-sim, or these. Returns where they are."""
     packages = packages or ("midstate", "pool-sim")
     profile = os.environ.get("PROFILE", "release")
     subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked",

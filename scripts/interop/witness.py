@@ -1,4 +1,4 @@
-"""A relay between a miner and a pool that reads what passes, and judges each share by itself: hashlib and whole numbers, nothing of ours.
+"""A relay between a miner and a pool that reads what passes, and judges each share by itself, with hashlib and whole numbers.
 
 A share is right if its job was sent on this connection and builds on the newest tip, its extranonce2 has its size, its time is the job's
 or up to 7000 s later, its version bits are within the mask, its header did not come before, and its hash meets the target of the
@@ -35,16 +35,17 @@ def header_of(job, extranonce2, ntime, nonce, bits):
 class Share:
     """What a miner sent, the job that it is of, the header and its hash, and what the pool answered (None until then)."""
 
-    def __init__(self, params, time):
-        self.user, self.job, self.extranonce2, *words = params
+    def __init__(self, params, when):
+        _, self.job, self.extranonce2, *words = params
         self.ntime, self.nonce = int(words[0], 16), int(words[1], 16)
         self.bits = int(words[2], 16) if len(words) > 2 else None
-        self.time, self.answer, self.code, self.message = time, None, None, None
+        self.time, self.answer, self.code, self.message = when, None, None, None
         self.sent, self.header, self.hash = None, None, None
 
     def __str__(self):
         header, found = self.header and self.header.hex(), self.hash and self.hash[::-1].hex()
-        return f"job {self.job}, extranonce2 {self.extranonce2}, header {header}, hash {found}, target {self.sent and f'{self.sent.target:064x}'}"
+        target = self.sent and f"{self.sent.target:064x}"
+        return f"job {self.job}, extranonce2 {self.extranonce2}, header {header}, hash {found}, target {target}"
 
 
 class Connection:
