@@ -139,10 +139,11 @@ def install_pyzmq(directory):
     sys.path += [str(path) for path in venv.glob("lib/python*/site-packages")]
 
 
-def our_node(pool_sim, directory, difficulty):
-    """Starts pool-sim. Returns the process and its JSON-RPC; the process's `host` and `port` are where miners connect."""
+def our_node(pool_sim, directory, difficulty, *options):
+    """Starts pool-sim, with these options too. Returns the process and its JSON-RPC; the process's `host` and `port` are where miners
+    connect."""
     pool = Process(pool_sim, "--listen", "127.0.0.1:0", "--rpc", "127.0.0.1:0", "--data-dir", directory / "pool-sim-data",
-                   "--start-difficulty", difficulty, "--pay-to", PAY_TO, "--json", keep=directory / "pool-sim.log")
+                   "--start-difficulty", difficulty, "--pay-to", PAY_TO, "--json", *options, keep=directory / "pool-sim.log")
     ready = wait_for("pool-sim", lambda: pool.events("ready") or not pool.running(), 20)
     if ready is True:
         sys.exit("pool-sim ended:\n" + "\n".join(pool.lines[-10:]))
@@ -176,15 +177,16 @@ def cargo_install_para(directory):
     return binary
 
 
-def build_ours():
-    """Builds our binaries, in release or in the profile that PROFILE names. Returns midstate and pool-sim."""
+def build_ours(*packages):
+    """Builds our binaries, in release or in the profile that PROFILE names: midstate and pool-sim, or these. Returns where they are."""
+    packages = packages or ("midstate", "pool-sim")
     profile = os.environ.get("PROFILE", "release")
-    subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked", "-p", "midstate", "-p", "pool-sim"],
-                   cwd=ROOT, check=True)
+    subprocess.run(["cargo", "build", "--quiet", "--profile", profile, "--locked",
+                    *(f"-p={package}" for package in packages)], cwd=ROOT, check=True)
     target = json.loads(subprocess.run(["cargo", "metadata", "--format-version", "1", "--no-deps", "--locked"], cwd=ROOT, check=True,
                                        capture_output=True).stdout)["target_directory"]
     built = pathlib.Path(target) / ("debug" if profile == "dev" else profile)
-    return built / "midstate", built / "pool-sim"
+    return [built / package for package in packages]
 
 
 class Checks:

@@ -57,6 +57,8 @@ pub struct Vardiff {
     difficulty: Difficulty,
     state: State,
     review: Duration,
+    /// Whether a share of the present difficulty came.
+    is_taken_up: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +85,13 @@ impl Vardiff {
     /// For a miner of whom nothing is known, who gets a job of difficulty `start` (brought within the limits) now.
     pub fn new(pace: Pace, start: Difficulty, now: Duration) -> Vardiff {
         let difficulty = within(&pace, start.get()).unwrap_or(start);
-        Vardiff { pace, difficulty, state: State::Searching(Search::begin(now)), review: now + pace.interval }
+        Vardiff {
+            pace,
+            difficulty,
+            state: State::Searching(Search::begin(now)),
+            review: now + pace.interval,
+            is_taken_up: false,
+        }
     }
 
     /// For a miner whose difficulty was found before.
@@ -111,11 +119,16 @@ impl Vardiff {
     }
 
     /// A share came that met the difficulty of its job. The new difficulty, if that changes it. Shares of other difficulties
-    /// than the present one were found before it took effect: they do not count.
+    /// than the present one were found before it took effect: they do not count. As long as there are only such, time does not
+    /// count either: some miners stay with an older job until one comes that voids it.
     pub fn share(&mut self, judged_by: Difficulty, now: Duration) -> Option<Difficulty> {
         if judged_by != self.difficulty {
+            if !self.is_taken_up {
+                self.wait(now);
+            }
             return None;
         }
+        self.is_taken_up = true;
         match &mut self.state {
             State::Searching(search) => {
                 search.count += 1;
@@ -149,6 +162,15 @@ impl Vardiff {
             State::Searching(search) => self.search_on(search, now),
             State::Settled(_) => self.look(now),
         }
+    }
+
+    /// The miner works at an older difficulty still: the present one's time begins now.
+    fn wait(&mut self, now: Duration) {
+        match &mut self.state {
+            State::Searching(search) => *search = Search::begin(now),
+            State::Settled(settled) => settled.wait(now),
+        }
+        self.review = now + self.pace.interval;
     }
 
     fn search_on(&mut self, search: Search, now: Duration) -> Option<Difficulty> {
@@ -190,6 +212,7 @@ impl Vardiff {
         let goal = goal.filter(|goal| *goal != self.difficulty)?;
         self.difficulty = goal;
         self.review = now + self.pace.interval;
+        self.is_taken_up = false;
         Some(goal)
     }
 
@@ -218,6 +241,7 @@ impl Vardiff {
         }
         self.difficulty = goal;
         self.review = search.since + self.pace.interval;
+        self.is_taken_up = false;
         self.state = State::Searching(search);
         Some(goal)
     }

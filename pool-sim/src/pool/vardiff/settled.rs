@@ -90,6 +90,11 @@ impl Settled {
         Settled { counts: [count(0.0), count(0.0), count(told_by)] }
     }
 
+    /// Time until now did not count.
+    pub(super) fn wait(&mut self, now: Duration) {
+        self.counts.iter_mut().for_each(|count| count.since = now);
+    }
+
     /// Counts a share. True if it is time to look.
     pub(super) fn count(&mut self) -> bool {
         self.counts.iter_mut().for_each(|count| count.shares += 1.0);

@@ -2,9 +2,6 @@
 
 use super::*;
 
-/// How long a new difficulty takes to reach the miner.
-const LATENCY: f64 = 0.1;
-
 /// `SplitMix64`: chance that is the same at each run.
 struct Chance(u64);
 
@@ -32,6 +29,8 @@ struct Simulation {
     now: f64,
     /// What the miner works at.
     works_at: Difficulty,
+    /// How long a new difficulty takes to reach it.
+    latency: f64,
     /// What was sent to it, and when it arrives.
     sent: Vec<(f64, Difficulty)>,
     /// When difficulty changed, from what and to what.
@@ -48,7 +47,8 @@ impl Simulation {
         let vardiff = Vardiff::new(pace, Difficulty::new(start).unwrap(), Duration::ZERO);
         let works_at = vardiff.difficulty();
         let chance = Chance(seed);
-        Simulation { vardiff, chance, hashrate, now: 0.0, works_at, sent: vec![], retargets: vec![], shares: 0 }
+        let (now, latency, shares) = (0.0, 0.1, 0);
+        Simulation { vardiff, chance, hashrate, now, works_at, latency, sent: vec![], retargets: vec![], shares }
     }
 
     /// How many times the wanted rate of shares would come.
@@ -77,7 +77,7 @@ impl Simulation {
             };
             if let Some(difficulty) = changed {
                 self.retargets.push((self.now, before.get(), difficulty.get()));
-                self.sent.push((self.now + LATENCY, difficulty));
+                self.sent.push((self.now + self.latency, difficulty));
             }
         }
     }
@@ -134,6 +134,25 @@ fn a_miner_that_changes_is_followed_whichever_way() {
             let changed = &simulation.retargets[before..];
             assert!((0.5..2.0).contains(&simulation.pace()), "{factor} times, seed {seed}: {changed:?}");
             assert!(changed.len() <= 5, "{factor} times, seed {seed}: {changed:?}");
+        }
+    }
+}
+
+/// para 0.6.0 takes up no job but one that voids those before it: it is at the older difficulty until the tip moves.
+#[test]
+fn a_miner_that_stays_with_an_older_job_is_not_taken_for_silent() {
+    for (number, offset) in [0.03, 0.1, 0.3, 1.0].into_iter().enumerate() {
+        for seed in 0..100 {
+            let mut simulation = Simulation::new(pace(120.0), offset, 2.0, seed << 8 | number as u64);
+            simulation.latency = 25.0;
+            // Step by step: taken for silent, it would be at where each hash is a share before the end.
+            for step in 1..=60 {
+                simulation.run(5.0 * f64::from(step));
+                let found = simulation.retargets.len();
+                assert!(found <= 3, "{offset} times, seed {seed}: {:?}", simulation.retargets);
+            }
+            let pace = simulation.pace();
+            assert!((0.8..=1.25).contains(&pace), "{offset} times, seed {seed}: {:?}", simulation.retargets);
         }
     }
 }
