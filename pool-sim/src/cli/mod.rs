@@ -1,6 +1,7 @@
 //! The command line of `pool-sim`.
 
 mod accounts;
+mod control;
 mod events;
 mod faults;
 mod probe;
@@ -43,6 +44,7 @@ Examples:
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
   pool-sim probe stratum+tcp://127.0.0.1:3333
   pool-sim --scenario restart-forgets --junit verdict.xml
+  pool-sim --control 127.0.0.1:3300
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
 ,password=TEXT. What of these there is first is a session's difficulty: the port's fixed one; d=… in the miner's password; what \
@@ -134,6 +136,7 @@ enum Command {
     Probe(probe::ProbeArgs),
     Swarm(Box<swarm::SwarmArgs>),
     Accounts(AccountsArgs),
+    Control(control::ControlArgs),
     /// Shows the scenarios that are built in
     Scenario {
         #[command(subcommand)]
@@ -219,6 +222,7 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Probe(arguments)) => return probe::main(arguments),
         Some(Command::Swarm(arguments)) => return swarm::main(arguments),
         Some(Command::Accounts(arguments)) => return code(show_accounts(arguments)),
+        Some(Command::Control(arguments)) => return code(arguments.run()),
         Some(Command::Scenario { what }) => {
             return what.run().map_or_else(|error| no_scenario(&error), |()| ExitCode::SUCCESS);
         }
@@ -230,6 +234,9 @@ pub(crate) fn run() -> ExitCode {
     };
     if let Err(error) = cli.pay.check() {
         Cli::command().error(ErrorKind::ArgumentConflict, error).exit();
+    }
+    if let Err(error) = cli.faults.check() {
+        Cli::command().error(ErrorKind::ValueValidation, error).exit();
     }
     let faults = match cli.faults.load() {
         Ok(faults) => faults,
@@ -281,6 +288,7 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
     };
     let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
     let json = cli.json;
+    let control = cli.faults.listen(faults.as_ref()).await?;
     let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;
     // Its file lives until the end of this function.
     let cookie = if password.is_none() {
@@ -297,6 +305,7 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
         "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
         "height": cli.premine,
+        "control": control.as_ref().map(|control| control.address().to_string()),
     });
     say(json, &ready);
     tokio::select! {

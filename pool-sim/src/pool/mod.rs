@@ -70,8 +70,6 @@ struct Shared {
     connections: AtomicU64,
     sessions: Sessions,
     started: Instant,
-    /// Where those come who follow a scenario's `client.reconnect` to another host.
-    decoy: Option<u16>,
     on_event: Box<dyn Fn(PoolEvent) + Send + Sync>,
 }
 
@@ -134,11 +132,6 @@ impl Pool {
         let (template, pay, settled) = next(&node, &desk, &config);
         let (sender, jobs) = watch::channel(book.add(&template, pay, true).0);
         let faults = config.faults.clone();
-        let decoy = match &faults {
-            Some(faults) => director::decoy(faults, first).await,
-            None => None,
-        };
-        let (decoy, following) = decoy.unzip();
         let shared = Arc::new(Shared {
             tips: Tips::new(tips.clone()),
             sessions: Sessions::new(&config).map_err(PoolError::Random)?,
@@ -151,16 +144,14 @@ impl Pool {
             jobs,
             connections: AtomicU64::new(0),
             started: Instant::now(),
-            decoy,
             on_event: Box::new(on_event),
         });
         for event in settled {
             shared.say(event);
         }
         let mut tasks = vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips))];
-        tasks.extend(following);
         if let Some(faults) = faults {
-            tasks.push(tokio::spawn(director::direct(Arc::clone(&shared), faults)));
+            tasks.push(tokio::spawn(director::direct(Arc::clone(&shared), faults, first)));
         }
         for (port, listener) in listeners.into_iter().enumerate() {
             tasks.push(tokio::spawn(accept(Arc::clone(&shared), port, listener)));

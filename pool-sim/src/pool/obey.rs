@@ -57,10 +57,7 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            Fault::Reconnect { host, port, wait } => {
-                let port = port.or(host.as_ref().and(self.shared.decoy));
-                self.call(&ServerCall::Reconnect { host, port, wait }).await
-            }
+            Fault::Reconnect { host, port, wait } => self.call(&ServerCall::Reconnect { host, port, wait }).await,
             Fault::Garbage { form } => self.wire.write(&garbage(form)).await,
             Fault::Message { text } => self.call(&ServerCall::ShowMessage(text)).await,
             Fault::GetVersion => self.ask("client.get_version", &ServerCall::GetVersion).await,
