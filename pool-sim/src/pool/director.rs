@@ -33,8 +33,8 @@ pub(super) async fn direct(shared: Arc<Shared>, faults: Arc<Faults>, beside: Soc
 fn act(shared: &Shared, faults: &Faults, deed: Fault) {
     match &deed {
         Fault::Tip => {
-            // The node may refuse it only if its clock is off: there is no new tip then.
-            let _ = shared.node.generate(1, &shared.config.pay_to);
+            // The node may refuse it only if its clock is off: there is no new tip then. An upstream's tip is its own.
+            let _ = shared.source.local().map(|local| local.node.generate(1, &local.config.pay_to));
         }
         Fault::Refuse { lasting } => faults.shut(lasting.0),
         Fault::Restart { forget, lasting } => {

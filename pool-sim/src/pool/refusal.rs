@@ -87,6 +87,28 @@ pub enum Refusal {
         /// How long shares for the one before are accepted.
         grace: Duration,
     },
+    /// The upstream made the job void.
+    #[error("stale: job {job} is void since {:.1} s", since.as_secs_f64())]
+    Void {
+        /// The job.
+        job: String,
+        /// How long it has been void.
+        since: Duration,
+    },
+    /// The upstream refused the share.
+    #[error("the upstream refused it: {message} (code {code})")]
+    Upstream {
+        /// The upstream's code.
+        code: i64,
+        /// The upstream's words.
+        message: String,
+    },
+    /// The upstream did not say a word on the share.
+    #[error("the upstream cannot say whether it takes it: {why}")]
+    NoUpstream {
+        /// Why not.
+        why: String,
+    },
     /// The hash is above the target.
     #[error("low difficulty: {} < {asked}, hash {hash} > target {target}", below(*reached, *asked))]
     LowDifficulty {
@@ -124,7 +146,9 @@ impl Refusal {
             Refusal::TooEarly { .. } | Refusal::TooLate { .. } => (Reject::Other, "ntime"),
             Refusal::VersionBits { .. } => (Reject::Other, "version-bits"),
             Refusal::Duplicate { .. } => (Reject::Duplicate, "duplicate"),
-            Refusal::Stale { .. } => (Reject::JobNotFound, "stale"),
+            Refusal::Stale { .. } | Refusal::Void { .. } => (Reject::JobNotFound, "stale"),
+            Refusal::Upstream { code, .. } => (reject(*code), "upstream"),
+            Refusal::NoUpstream { .. } => (Reject::Other, "no-upstream"),
             Refusal::LowDifficulty { .. } => (Reject::LowDifficulty, "low-difficulty"),
             Refusal::Unbuildable { .. } => (Reject::Other, "unbuildable"),
             Refusal::Unrecorded { .. } => (Reject::Other, "unrecorded"),
@@ -136,6 +160,13 @@ impl From<&Refusal> for RpcError {
     fn from(refusal: &Refusal) -> RpcError {
         RpcError { code: refusal.kind().0.code(), message: refusal.to_string() }
     }
+}
+
+/// What a code stands for.
+fn reject(code: i64) -> Reject {
+    let all =
+        [Reject::JobNotFound, Reject::Duplicate, Reject::LowDifficulty, Reject::Unauthorized, Reject::NotSubscribed];
+    all.into_iter().find(|reject| reject.code() == code).unwrap_or(Reject::Other)
 }
 
 /// A difficulty to four digits, rounded down, so that it is below `asked` as it is shown too. As floats the two may be equal.
