@@ -28,6 +28,9 @@ are answered by its word, within 10 s. While it is away, miners keep their conne
 then all shares are refused until it is back. A miner that did not ask to hear of another extranonce1 is hung up on where \
 the upstream changes it.
 
+With --scenario and --control, faults are done between the proxy and its miners. What the pool does to the chain (tip) it cannot do; \
+blocks that are withheld are not handed on.
+
 The password is read from POOL_SIM_PROXY_PASSWORD or --password-file, and is \"x\" without them.
 
 With --json, one object a line; each has an \"event\": those of a pool (`pool-sim --help`), but for block, reward and unbooked, and \

@@ -2,6 +2,7 @@
 
 use super::miner::Miner;
 use super::rig::{Rig, hashes, sums_close, until};
+use pool_sim::faults::Scenario;
 use pool_sim::pool::Port;
 use pool_sim::probe;
 use pool_sim::swarm::{Options, run};
@@ -85,6 +86,24 @@ async fn blocks_go_through_whatever_their_difficulty() {
     until("blocks", || pool.said().blocks > 3).await;
     drop(miner);
     assert!(pool.said().accepted > 0 && proxy.counts().accepted > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scenarios_are_played_between_a_proxy_and_its_miners() {
+    let pool = Rig::pool(hashes(256.0)).await;
+    let play = async |name: &'static str| {
+        let port = Port::new(([127, 0, 0, 1], 0).into(), hashes(64.0));
+        let proxy = Rig::playing(Scenario::load(name).unwrap(), pool.pool.address(), port).await;
+        let miner = Miner::start(proxy.pool.address(), true);
+        proxy.faults.ended().await;
+        let verdict = proxy.faults.verdict();
+        drop(miner);
+        assert!(verdict.is_clean() && verdict.due > 10 && verdict.faults > 0, "{}", verdict.to_text());
+        assert!(proxy.counts().accepted > 0);
+    };
+    tokio::join!(play("extranonce-change"), play("mask-narrows"), play("clean-storm"), play("difficulty-down"));
+    let refused = &pool.said().refused;
+    assert!(refused.is_empty(), "{refused:?}");
 }
 
 /// The third proxy has one byte to tell miners apart, and leaves them one; a fourth has nothing to divide.

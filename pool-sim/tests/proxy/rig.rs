@@ -94,7 +94,12 @@ impl Rig {
     }
 
     pub(super) async fn proxy_with(upstream: SocketAddr, port: Port) -> Rig {
-        let (faults, (said, on_event)) = (Arc::new(Faults::new(Scenario::empty())), listener());
+        Rig::playing(Scenario::empty(), upstream, port).await
+    }
+
+    /// A proxy that does to its miners what a scenario says.
+    pub(super) async fn playing(scenario: Scenario, upstream: SocketAddr, port: Port) -> Rig {
+        let (faults, (said, on_event)) = (Arc::new(Faults::new(scenario)), listener());
         let upstream = UpstreamConfig {
             url: upstream.to_string().parse().unwrap(),
             user: "proxy".to_owned(),
