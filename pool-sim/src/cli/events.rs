@@ -1,8 +1,8 @@
 //! Events as lines, for people or as JSON.
 
 use bitcoin::hex::DisplayHex;
-use pool_sim::pool::PoolEvent;
 use pool_sim::pool::accounts::BlockRecord;
+use pool_sim::pool::{PoolEvent, UpstreamEvent, UpstreamVerdict};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
 
@@ -53,7 +53,47 @@ pub(super) fn describe(event: &PoolEvent) -> Value {
             })
         }
         PoolEvent::Unbooked { error } => json!({"event": "unbooked", "error": error}),
+        PoolEvent::Upstream(event) => describe_upstream(event),
         PoolEvent::Unreadable { session, error } => json!({"event": "unreadable", "session": session, "error": error}),
+    }
+}
+
+fn describe_upstream(event: &UpstreamEvent) -> Value {
+    match event {
+        UpstreamEvent::Connected { url, resumed, extranonce1, extranonce2_size, mask } => json!({
+            "event": "upstream_connected", "url": url, "resumed": resumed, "extranonce1": extranonce1.to_lower_hex_string(),
+            "extranonce2_size": extranonce2_size, "version_mask": format!("{mask:08x}"),
+        }),
+        UpstreamEvent::Job { id, upstream_id, difficulty } => json!({
+            "event": "upstream_job", "id": id, "upstream_id": upstream_id, "difficulty": difficulty.get(),
+        }),
+        UpstreamEvent::Difficulty(difficulty) => {
+            json!({"event": "upstream_difficulty", "difficulty": difficulty.get()})
+        }
+        UpstreamEvent::Extranonce { extranonce1, extranonce2_size } => json!({
+            "event": "upstream_extranonce", "extranonce1": extranonce1.to_lower_hex_string(),
+            "extranonce2_size": extranonce2_size,
+        }),
+        UpstreamEvent::VersionMask(mask) => {
+            json!({"event": "upstream_mask", "version_mask": format!("{mask:08x}")})
+        }
+        UpstreamEvent::Share { number, upstream_id, verdict, after } => {
+            let (verdict, error) = match verdict {
+                UpstreamVerdict::Accepted => ("accepted", None),
+                UpstreamVerdict::Refused(error) => ("refused", Some(error)),
+                UpstreamVerdict::Lost => ("lost", None),
+            };
+            json!({
+                "event": "upstream_share", "number": number, "upstream_id": upstream_id, "verdict": verdict,
+                "code": error.map(|error| error.code), "reason": error.map(|error| &error.message),
+                "seconds": after.as_secs_f64(),
+            })
+        }
+        UpstreamEvent::Message(text) => json!({"event": "upstream_message", "text": text}),
+        UpstreamEvent::Unreadable(error) => json!({"event": "upstream_unreadable", "error": error}),
+        UpstreamEvent::Lost { reason, retry } => {
+            json!({"event": "upstream_lost", "reason": reason, "retry_seconds": retry.as_secs_f64()})
+        }
     }
 }
 
@@ -99,7 +139,7 @@ mod tests {
             session: 3,
             user: "a\u{1b}[2J.rig.1".to_owned(),
             job: "1f".to_owned(),
-            extranonce1: Some([0, 0, 0, 1]),
+            extranonce1: Some(vec![0, 0, 0, 1]),
             extranonce2: vec![1],
             ntime: 0x6500_0000,
             nonce: 1,

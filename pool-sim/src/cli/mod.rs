@@ -1,9 +1,12 @@
 //! The command line of `pool-sim`.
 
 mod accounts;
+mod control;
 mod events;
 mod faults;
+mod ports;
 mod probe;
+mod proxy;
 mod swarm;
 
 use accounts::{AccountsArgs, PayArgs};
@@ -13,12 +16,12 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use events::{describe, say};
 use faults::{FaultArgs, ended};
-use midstate_stratum::Difficulty;
 use pool_sim::faults::{Faults, ScenarioError};
 use pool_sim::node::{Auth, Cookie};
 use pool_sim::pool::accounts::StoreError;
-use pool_sim::pool::{Limits, PoolConfig, Port, PortError, PortText, parse_difficulty, parse_interval, parse_rate};
+use pool_sim::pool::{PoolConfig, PoolError, Port};
 use pool_sim::{Config, StartError};
+use ports::{PortArgs, START};
 use serde_json::json;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -43,6 +46,8 @@ Examples:
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
   pool-sim probe stratum+tcp://127.0.0.1:3333
   pool-sim --scenario restart-forgets --junit verdict.xml
+  pool-sim --control 127.0.0.1:3300
+  pool-sim proxy --upstream stratum+tcp://pool.example:3333 --user ADDRESS.rig --listen 0.0.0.0:3334
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
 ,password=TEXT. What of these there is first is a session's difficulty: the port's fixed one; d=… in the miner's password; what \
@@ -64,9 +69,8 @@ scenario that make no sense; 3 the miner did something wrong.", events::HELP, fa
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Where miners connect, and how they are treated there; may be given several times
-    #[arg(long, value_name = "ADDRESS[,SETTING…]", default_value = "127.0.0.1:3333", value_parser = PortText::parse)]
-    listen: Vec<PortText>,
+    #[command(flatten)]
+    ports: PortArgs,
     /// Where JSON-RPC is served
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18443")]
     rpc: SocketAddr,
@@ -89,42 +93,18 @@ struct Cli {
     /// Where the cookie is kept
     #[arg(long, value_name = "DIR", default_value = "pool-sim-data")]
     data_dir: PathBuf,
-    /// What miners begin with; may be below 1
-    #[arg(long, value_name = "D", default_value = "0.01", value_parser = difficulty)]
-    start_difficulty: Difficulty,
-    /// Variable difficulty: how many shares a minute each miner should find, or off
-    #[arg(long, value_name = "SHARES", default_value = "off", value_parser = rate)]
-    vardiff: Rate,
-    /// Difficulty is never below this
-    #[arg(long, value_name = "D", value_parser = difficulty)]
-    min_difficulty: Option<Difficulty>,
-    /// Difficulty is never above this
-    #[arg(long, value_name = "D", value_parser = difficulty)]
-    max_difficulty: Option<Difficulty>,
-    /// How often variable difficulty looks
-    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = interval)]
-    retarget_interval: Duration,
     /// For so long after a new tip, shares for the one before it are accepted
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     stale_grace: Duration,
     /// For so long after its connection ended, a miner can go on with its session
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     resume_within: Duration,
-    /// How many connections one address may have (of IPv6, one network of 64 bits)
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections, value_parser = clap::value_parser!(u32).range(1..))]
-    max_connections: u32,
-    /// How many lines a second are read from one connection; the rest waits
-    #[arg(long, value_name = "N", default_value_t = Limits::default().lines, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    max_lines: u32,
     /// The regtest address that blocks pay [default: one that anybody can spend from]
     #[arg(long, value_name = "ADDRESS", value_parser = parse_address)]
     pay_to: Option<ScriptBuf>,
     /// How many blocks are mined at the start: many miners and pools get the first 16 heights wrong
     #[arg(long, value_name = "N", default_value_t = 16)]
     premine: u32,
-    /// What miners' passwords must contain, if anything
-    #[arg(long, env = "POOL_SIM_PASSWORD", hide_env_values = true, value_name = "TEXT")]
-    password: Option<String>,
     #[command(flatten)]
     pay: PayArgs,
     /// Print one JSON object a line
@@ -140,6 +120,8 @@ enum Command {
     Probe(probe::ProbeArgs),
     Swarm(Box<swarm::SwarmArgs>),
     Accounts(AccountsArgs),
+    Control(control::ControlArgs),
+    Proxy(Box<proxy::ProxyArgs>),
     /// Shows the scenarios that are built in
     Scenario {
         #[command(subcommand)]
@@ -147,24 +129,8 @@ enum Command {
     },
 }
 
-/// Shares a minute, if variable difficulty is on.
-#[derive(Clone, Copy)]
-struct Rate(Option<f64>);
-
 fn expected(what: &str) -> String {
     format!("expected {what}")
-}
-
-fn rate(text: &str) -> Result<Rate, String> {
-    parse_rate(text).map(Rate).map_err(expected)
-}
-
-fn difficulty(text: &str) -> Result<Difficulty, String> {
-    parse_difficulty(text).map_err(expected)
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    parse_interval(text).map_err(expected)
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -185,22 +151,6 @@ fn parse_address(text: &str) -> Result<ScriptBuf, String> {
     Ok(address.script_pubkey())
 }
 
-impl Cli {
-    /// The pool's ports: each what all have in common, but for what it says itself.
-    fn ports(&self) -> Result<Vec<Port>, PortError> {
-        // Its address is never used.
-        let common = Port {
-            shares_per_minute: self.vardiff.0,
-            interval: self.retarget_interval,
-            min: self.min_difficulty,
-            max: self.max_difficulty,
-            password: self.password.clone(),
-            ..Port::new(self.rpc, self.start_difficulty)
-        };
-        self.listen.iter().map(|port| port.clone().over(&common)).collect()
-    }
-}
-
 #[derive(Debug, Error)]
 enum CliError {
     #[error("cannot {what}: {source}")]
@@ -209,6 +159,8 @@ enum CliError {
     EmptyPassword,
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Pool(#[from] PoolError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the accounts do not add up")]
@@ -225,17 +177,22 @@ pub(crate) fn run() -> ExitCode {
         Some(Command::Probe(arguments)) => return probe::main(arguments),
         Some(Command::Swarm(arguments)) => return swarm::main(arguments),
         Some(Command::Accounts(arguments)) => return code(show_accounts(arguments)),
+        Some(Command::Control(arguments)) => return code(arguments.run()),
+        Some(Command::Proxy(arguments)) => return proxy::main(arguments),
         Some(Command::Scenario { what }) => {
             return what.run().map_or_else(|error| no_scenario(&error), |()| ExitCode::SUCCESS);
         }
         None => {}
     }
-    let ports = match cli.ports() {
+    let ports = match cli.ports.ports(START) {
         Ok(ports) => ports,
         Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen: {error}")).exit(),
     };
     if let Err(error) = cli.pay.check() {
         Cli::command().error(ErrorKind::ArgumentConflict, error).exit();
+    }
+    if let Err(error) = cli.faults.check() {
+        Cli::command().error(ErrorKind::ValueValidation, error).exit();
     }
     let faults = match cli.faults.load() {
         Ok(faults) => faults,
@@ -278,7 +235,7 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
     let pool = PoolConfig {
         stale_grace: cli.stale_grace,
         resume_within: cli.resume_within,
-        limits: Limits { connections: cli.max_connections, lines: cli.max_lines },
+        limits: cli.ports.limits(),
         accounts: cli.pay.config(),
         ..PoolConfig::on(ports, pay_to)
     };
@@ -288,6 +245,7 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
     };
     let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
     let json = cli.json;
+    let control = cli.faults.listen(faults.as_ref()).await?;
     let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;
     // Its file lives until the end of this function.
     let cookie = if password.is_none() {
@@ -304,6 +262,7 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
         "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
         "height": cli.premine,
+        "control": control.as_ref().map(|control| control.address().to_string()),
     });
     say(json, &ready);
     tokio::select! {

@@ -3,7 +3,7 @@
 use super::harm;
 use super::ledger::Said;
 use super::rule::{Fault, Kind, Rule};
-use super::{Class, Counts, Faults};
+use super::{Class, Counts, Faults, Played};
 use std::time::{Duration, Instant};
 use tokio::sync::broadcast;
 use tokio::time::sleep_until;
@@ -129,19 +129,19 @@ impl<'a> Gate<'a> {
         let mut passage = Passage { bytes, copies: 1, drip: None, said: Said::Truth, is_readable: true };
         let counts = self.faults.count(&line);
         let (mut hold, mut after_next) = (None, false);
-        for (number, rule) in self.faults.rules(Class::Lines) {
-            if !self.faults.befalls(number, &rule, Some(line.kind()), counts, now) {
+        for played in self.faults.played(Class::Lines) {
+            if !self.faults.befalls(&played, Some(line.kind()), counts, now) {
                 continue;
             }
             self.faults.ledger().fault(now, None);
-            match rule.what {
+            match played.rule.what {
                 Fault::Drop => {
                     self.faults.ledger().harmed(self.session, &line, false);
                     return self.after();
                 }
                 Fault::Delay { by } => hold = Some(now + by.0),
                 Fault::Reorder => (hold, after_next) = (Some(now + REORDERED_WITHIN), true),
-                _ => self.harm(&rule, number, &mut passage),
+                _ => self.harm(&played, &mut passage),
             }
         }
         if let Some(due) = hold {
@@ -153,8 +153,8 @@ impl<'a> Gate<'a> {
         writes
     }
 
-    fn harm(&self, rule: &Rule, number: usize, passage: &mut Passage) {
-        let rewritten = match &rule.what {
+    fn harm(&self, played: &Played, passage: &mut Passage) {
+        let rewritten = match &played.rule.what {
             Fault::Duplicate => {
                 passage.copies += 1;
                 return;
@@ -170,7 +170,7 @@ impl<'a> Gate<'a> {
             }
             Fault::Corrupt { bytes } => {
                 passage.is_readable = *bytes == 0;
-                harm::corrupt(&mut passage.bytes, *bytes, self.faults.seed(), self.faults.used(number));
+                harm::corrupt(&mut passage.bytes, *bytes, self.faults.seed(), played.struck());
                 return;
             }
             Fault::WrongId => {

@@ -7,6 +7,7 @@
 //! ```
 //!
 //! - [`Scenario`]: rules as a TOML file says them, or one of those that are [`built in`](builtin());
+//! - [`Control`]: rules as they come, line by line, while the pool runs;
 //! - the gate: each line to a miner passes there, and is dropped, held back or rewritten;
 //! - the ledger: what was due to each share, what was said of it, and what its miner did wrong;
 //! - [`Verdict`]: that, for people and programs.
@@ -15,6 +16,7 @@
 
 mod builtin;
 mod check;
+mod control;
 mod gate;
 mod harm;
 mod ledger;
@@ -25,6 +27,7 @@ mod verdict;
 
 pub use builtin::{builtin, text as builtin_text};
 pub use check::Check;
+pub use control::{Control, ControlAddress, ControlError};
 pub(crate) use gate::{Gate, Incident, Line, Owner, Write};
 pub use rule::{Fault, Form, Garbage, Kind, MaskMethod, Rule, When};
 pub use scenario::{Expect, Scenario, ScenarioError, Settings};
@@ -34,20 +37,23 @@ pub use verdict::{Finding, Verdict};
 use crate::pool::{EXTRANONCE1_SIZE, ShareRecord};
 use ledger::Ledger;
 use rule::Class;
+use serde::Serialize;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, watch};
 
 /// How many extranonces are tried to find out what is wrong with a share.
 const TRIED: usize = 4;
+/// How many rules are played at once at most.
+const MOST_RULES: usize = 1000;
 /// How many deeds a session may be behind.
 const BEHIND: usize = 64;
 /// Calls of the pool's that want an answer have ids from here on.
 const FIRST_ID: u64 = 4_000_000_000;
 
-/// A scenario that is being played.
+/// A scenario that is being played, and what is added to it.
 #[derive(Debug)]
 pub struct Faults {
     scenario: Scenario,
@@ -64,10 +70,47 @@ pub struct Faults {
 #[derive(Debug)]
 struct State {
     counts: Counts,
-    /// For each rule, how often it struck and how often it might have.
-    used: Vec<[u64; 2]>,
+    rules: Vec<Arc<Played>>,
+    /// How many rules there were, with those that are gone.
+    numbered: u64,
     /// The last that jobs were sent under, newest first.
     extranonces: Vec<[u8; EXTRANONCE1_SIZE]>,
+}
+
+/// A rule that is played.
+#[derive(Debug)]
+struct Played {
+    /// Counted from 0. Chance depends on it.
+    number: u64,
+    rule: Rule,
+    /// When it was added, if that was later than the rest, and what was counted until then: its times and numbers go on from there.
+    added: Option<(Instant, Counts)>,
+    /// How often it struck and how often it might have.
+    used: Mutex<[u64; 2]>,
+}
+
+/// A rule, as it is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlayedRule {
+    /// Counted from 1 over all that there were.
+    pub rule: u64,
+    /// What.
+    pub fault: Fault,
+    /// When.
+    pub when: When,
+    /// How often it struck.
+    pub struck: u64,
+}
+
+impl Played {
+    fn used(&self) -> MutexGuard<'_, [u64; 2]> {
+        // A panic cannot leave it half-written.
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn struck(&self) -> u64 {
+        self.used()[0]
+    }
 }
 
 /// How many jobs were sent and how many shares were answered.
@@ -86,10 +129,29 @@ pub(crate) struct JobChange {
     pub(crate) pays_stranger: bool,
 }
 
+impl State {
+    fn add(&mut self, rule: Rule, added: Option<(Instant, Counts)>) -> u64 {
+        let number = self.numbered;
+        self.numbered += 1;
+        self.rules.push(Arc::new(Played { number, rule, added, used: Mutex::default() }));
+        number
+    }
+}
+
+impl Counts {
+    /// What was counted since.
+    fn since(self, before: Counts) -> Counts {
+        Counts { jobs: self.jobs.saturating_sub(before.jobs), shares: self.shares.saturating_sub(before.shares) }
+    }
+}
+
 impl Faults {
     /// Begins with the first connection.
     pub fn new(scenario: Scenario) -> Faults {
-        let state = State { counts: Counts::default(), used: vec![[0; 2]; scenario.rules.len()], extranonces: vec![] };
+        let mut state = State { counts: Counts::default(), rules: Vec::new(), numbered: 0, extranonces: vec![] };
+        for rule in &scenario.rules {
+            state.add(rule.clone(), None);
+        }
         Faults {
             began: watch::Sender::new(None),
             state: Mutex::new(state),
@@ -135,12 +197,34 @@ impl Faults {
         self.scenario.seed
     }
 
-    fn used(&self, rule: usize) -> u64 {
-        self.state().used[rule][0]
+    fn played(&self, class: Class) -> Vec<Arc<Played>> {
+        let state = self.state();
+        state.rules.iter().filter(|played| played.rule.what.class() == class).map(Arc::clone).collect()
     }
 
-    fn rules(&self, class: Class) -> impl Iterator<Item = (usize, Rule)> {
-        self.scenario.rules.iter().cloned().enumerate().filter(move |(_, rule)| rule.what.class() == class)
+    /// Adds a rule to those that are played, from now on. Its number, or how many there are, which are too many.
+    pub fn add(&self, rule: Rule) -> Result<u64, usize> {
+        let mut state = self.state();
+        let number = state.rules.len();
+        if number >= MOST_RULES {
+            return Err(number);
+        }
+        let counts = state.counts;
+        Ok(state.add(rule, Some((Instant::now(), counts))) + 1)
+    }
+
+    /// What is played now.
+    pub fn rules(&self) -> Vec<PlayedRule> {
+        let told = |played: &Arc<Played>| {
+            let Rule { when, what } = played.rule.clone();
+            PlayedRule { rule: played.number + 1, fault: what, when, struck: played.struck() }
+        };
+        self.state().rules.iter().map(told).collect()
+    }
+
+    /// Ends all rules: how many there were. What they did already stays.
+    pub fn clear(&self) -> usize {
+        std::mem::take(&mut self.state().rules).len()
     }
 
     /// A miner's connection begins.
@@ -207,8 +291,13 @@ impl Faults {
     }
 
     /// Whether a rule strikes now: with a line of that kind, or by itself.
-    fn befalls(&self, number: usize, rule: &Rule, kind: Option<Kind>, counts: Counts, now: Instant) -> bool {
+    fn befalls(&self, played: &Played, kind: Option<Kind>, counts: Counts, now: Instant) -> bool {
         let Some(began) = *self.began.borrow() else { return false };
+        let rule = &played.rule;
+        let (began, counts) = match played.added {
+            Some((at, before)) => (began.max(at), counts.since(before)),
+            None => (began, counts),
+        };
         let since = now.saturating_duration_since(began);
         let when = &rule.when;
         let lines = when.lines.as_deref().or(rule.what.usual_lines());
@@ -218,17 +307,17 @@ impl Faults {
         {
             return false;
         }
-        let mut state = self.state();
-        let [used, chances] = state.used[number];
+        let mut counted = played.used();
+        let [used, chances] = *counted;
         if when.times.is_some_and(|times| used >= times) || !counts.is_moment(rule, kind, used, since) {
             return false;
         }
-        state.used[number][1] += 1;
+        counted[1] += 1;
         let strikes =
-            when.probability.is_none_or(|likely| harm::likelihood(self.seed(), number as u64, chances) < likely);
+            when.probability.is_none_or(|likely| harm::likelihood(self.seed(), played.number, chances) < likely);
         // The moment of a deed passes, whether it is done or not.
         if strikes || kind.is_none() {
-            state.used[number][0] += 1;
+            counted[0] += 1;
         }
         strikes
     }
@@ -237,8 +326,8 @@ impl Faults {
     pub(crate) fn deeds(&self) -> Vec<Fault> {
         let now = Instant::now();
         let counts = self.state().counts;
-        let strikes = |(number, rule): &(usize, Rule)| self.befalls(*number, rule, None, counts, now);
-        self.rules(Class::Deed).filter(strikes).map(|(_, rule)| rule.what).collect()
+        let deeds = self.played(Class::Deed).into_iter().filter(|played| self.befalls(played, None, counts, now));
+        deeds.map(|played| played.rule.what.clone()).collect()
     }
 
     /// Does a deed to all sessions, and notes that.
@@ -258,12 +347,12 @@ impl Faults {
         let mut counts = self.state().counts;
         counts.jobs += 1;
         let mut change = JobChange::default();
-        for (number, rule) in self.rules(Class::Jobs) {
-            match rule.what {
-                Fault::Clock { ahead } if self.befalls(number, &rule, Some(Kind::Notify), counts, now) => {
+        for played in self.played(Class::Jobs) {
+            match played.rule.what {
+                Fault::Clock { ahead } if self.befalls(&played, Some(Kind::Notify), counts, now) => {
                     change.ahead += ahead;
                 }
-                Fault::PayStranger if self.befalls(number, &rule, Some(Kind::Notify), counts, now) => {
+                Fault::PayStranger if self.befalls(&played, Some(Kind::Notify), counts, now) => {
                     change.pays_stranger = true;
                 }
                 _ => continue,
@@ -277,8 +366,9 @@ impl Faults {
     pub(crate) fn withholds(&self) -> bool {
         let (now, counts) = (Instant::now(), self.state().counts);
         let withholds = self
-            .rules(Class::Jobs)
-            .any(|(number, rule)| rule.what == Fault::WithholdBlocks && self.befalls(number, &rule, None, counts, now));
+            .played(Class::Jobs)
+            .iter()
+            .any(|played| played.rule.what == Fault::WithholdBlocks && self.befalls(played, None, counts, now));
         if withholds {
             self.ledger().fault(now, None);
         }

@@ -1,7 +1,7 @@
 //! A scenario's rules: what goes wrong, and when.
 
 use super::Span;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -14,32 +14,41 @@ pub struct Rule {
     pub what: Fault,
 }
 
-/// When something goes wrong. Times count from the first connection. At most one of `at`, `every`, `job` and `share`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// When something goes wrong. Times count from the first connection, for a rule that is added later from then. At most one of `at`, `every`, `job` and `share`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct When {
     /// Once, then; a fault of lines takes the next that fits.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Span>,
     /// Again and again, this far apart.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub every: Option<Span>,
     /// With the job of that number, counted from 1 over all that were sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<u64>,
     /// With the share of that number, counted from 1 over all that came.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<u64>,
     /// Not before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Span>,
     /// Not from then on.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Span>,
     /// How likely it is each time, from 0 to 1; chance is the seed's.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,
     /// At most so often.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
     /// For a fault of lines: which; all, if it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lines: Option<Vec<Kind>>,
 }
 
 /// What a line is that goes to a miner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// `mining.notify`.
@@ -64,7 +73,7 @@ pub enum Kind {
 
 /// What goes wrong. Faults of lines befall what the pool says; faults of jobs make another job of the pool's, of which it knows;
 /// deeds are done to all that are connected.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
     /// Lines: it is not sent.
@@ -188,7 +197,7 @@ pub enum Fault {
 }
 
 /// How a pool says no.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// `[code, "words", null]`.
@@ -207,7 +216,7 @@ pub enum Form {
 }
 
 /// The two names under which pools change the mask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub enum MaskMethod {
     /// BIP 310's.
     #[default]
@@ -219,7 +228,7 @@ pub enum MaskMethod {
 }
 
 /// What is no message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Garbage {
     /// A line that is no UTF-8.

@@ -2,6 +2,7 @@
 
 use super::rule::{Class, Fault, Rule};
 use super::{Span, builtin};
+use midstate_stratum::codec::MAX_LINE;
 use serde::Deserialize;
 use std::path::Path;
 use std::time::Duration;
@@ -108,6 +109,19 @@ pub enum ScenarioError {
 }
 
 impl Scenario {
+    /// Nothing goes wrong, the pool is as ever, and no end: to begin with where faults are commanded.
+    pub fn empty() -> Scenario {
+        Scenario {
+            name: "live".to_owned(),
+            about: "faults as they are commanded".to_owned(),
+            seed: 0,
+            end: Span::LONGEST,
+            pool: Settings { difficulty: None, blocks: true },
+            expect: Expect::default(),
+            rules: Vec::new(),
+        }
+    }
+
     /// The scenario of a file, or the one that is built in under that name.
     pub fn load(name: &str) -> Result<Scenario, ScenarioError> {
         if let Some(text) = builtin::text(name) {
@@ -179,6 +193,9 @@ impl Rule {
             }
             Fault::Jobs { count, .. } if !(1..=1000).contains(count) => {
                 Err(("jobs.count", count.to_string(), "1 to 1000"))
+            }
+            Fault::Corrupt { bytes } if *bytes > MAX_LINE => {
+                Err(("corrupt.bytes", bytes.to_string(), "at most a line's 131072"))
             }
             Fault::Drip { bytes_per_second: 0 } => Err(("drip.bytes_per_second", "0".to_owned(), "1 at least")),
             Fault::Mask { mask, .. } if u32::from_str_radix(mask, 16).is_err() => {

@@ -1,9 +1,7 @@
 //! The jobs that may still be answered, and on which terms they were sent to whom.
 
-use super::accounts::Pay;
 use super::{EXTRANONCE1_SIZE, PoolJob};
 use crate::faults::JobChange;
-use crate::node::Template;
 use midstate_stratum::Difficulty;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,11 +17,21 @@ pub(super) struct Book {
 #[derive(Debug, Default)]
 struct Pages {
     jobs: HashMap<String, Page>,
-    /// Ids of the jobs that were made for all, oldest first, each with those that were made of it for one session.
-    order: VecDeque<Vec<String>>,
+    /// The jobs that were made for all, oldest first.
+    order: VecDeque<Group>,
     /// How many of those were forgotten.
     forgotten: usize,
+    /// The place of the last one that voids those before it.
+    void_below: usize,
     made: u32,
+}
+
+/// A job that was made for all, and what was made of it for one session.
+#[derive(Debug, Default)]
+struct Group {
+    ids: Vec<String>,
+    /// To whom any of them went, and the latest time that it had.
+    sent: HashMap<[u8; EXTRANONCE1_SIZE], u32>,
 }
 
 #[derive(Debug)]
@@ -44,17 +52,19 @@ pub(super) struct Terms {
 }
 
 impl Book {
-    /// Makes a job of a template, for all. With it come the ids of jobs that are forgotten now.
-    pub(super) fn add(&self, template: &Template, pay: Pay, clean: bool) -> (Arc<PoolJob>, Vec<String>) {
+    /// Makes a job for all, of the number that `make` is given. With it come the ids of jobs that are forgotten now.
+    pub(super) fn add(&self, voids: bool, make: impl FnOnce(u32) -> PoolJob) -> (Arc<PoolJob>, Vec<String>) {
         let mut pages = self.lock();
-        pages.made = pages.made.wrapping_add(1);
-        let job = PoolJob::new(pages.made, template, pay, clean);
-        pages.order.push_back(Vec::new());
+        let job = make(pages.number());
+        pages.order.push_back(Group::default());
         let place = pages.forgotten + pages.order.len() - 1;
+        if voids {
+            pages.void_below = place;
+        }
         let job = pages.write(job, place);
         let mut old = Vec::new();
         if pages.order.len() > REMEMBERED
-            && let Some(ids) = pages.order.pop_front()
+            && let Some(Group { ids, .. }) = pages.order.pop_front()
         {
             pages.forgotten += 1;
             for id in &ids {
@@ -66,19 +76,25 @@ impl Book {
     }
 
     /// Makes a job of one that was made for all, for one session that needs another. It is forgotten with that one.
-    pub(super) fn again(&self, job: &PoolJob) -> Arc<PoolJob> {
-        let mut pages = self.lock();
-        pages.made = pages.made.wrapping_add(1);
-        let again = job.again(pages.made);
-        pages.beside(job, again)
+    pub(super) fn again(&self, job: &PoolJob, session: [u8; EXTRANONCE1_SIZE]) -> Arc<PoolJob> {
+        self.odd(job, session, JobChange::default())
     }
 
     /// The same, with what a scenario changes.
-    pub(super) fn odd(&self, job: &PoolJob, change: JobChange) -> Arc<PoolJob> {
+    pub(super) fn odd(&self, job: &PoolJob, session: [u8; EXTRANONCE1_SIZE], change: JobChange) -> Arc<PoolJob> {
         let mut pages = self.lock();
-        pages.made = pages.made.wrapping_add(1);
-        let odd = job.again(pages.made).changed(change);
-        pages.beside(job, odd)
+        let number = pages.number();
+        let place = pages.place(job);
+        let last = pages.order[place - pages.forgotten].sent.get(&session).copied();
+        let odd = job.again(number, last).changed(change);
+        pages.write(odd, place)
+    }
+
+    /// Whether a job that went to that session can still be answered, so that nobody else may have its place.
+    pub(super) fn is_living(&self, session: [u8; EXTRANONCE1_SIZE]) -> bool {
+        let pages = self.lock();
+        let void = pages.void_below.saturating_sub(pages.forgotten);
+        pages.order.iter().skip(void).any(|group| group.sent.contains_key(&session))
     }
 
     /// The newest that builds on another block than this one.
@@ -90,9 +106,13 @@ impl Book {
 
     /// Notes that a job goes to whoever has this extranonce1.
     pub(super) fn send(&self, job: &str, extranonce1: [u8; EXTRANONCE1_SIZE], terms: Terms) {
-        if let Some(page) = self.lock().jobs.get_mut(job) {
-            page.sent.insert(extranonce1, terms);
-        }
+        let mut pages = self.lock();
+        let Some(page) = pages.jobs.get_mut(job) else { return };
+        page.sent.insert(extranonce1, terms);
+        let (place, time) = (page.place, page.job.time);
+        let at = place - pages.forgotten;
+        let last = pages.order[at].sent.entry(extranonce1).or_default();
+        *last = time.max(*last);
     }
 
     /// The job of that id and its terms, if it is remembered and went to this extranonce1.
@@ -109,18 +129,22 @@ impl Book {
 }
 
 impl Pages {
-    /// A job that was made of another, and is forgotten with it.
-    fn beside(&mut self, of: &PoolJob, job: PoolJob) -> Arc<PoolJob> {
-        // Were it forgotten, the newest would do.
+    /// A number for a job.
+    fn number(&mut self) -> u32 {
+        self.made = self.made.wrapping_add(1);
+        self.made
+    }
+
+    /// The place of a job. Were it forgotten, the newest would do.
+    fn place(&self, job: &PoolJob) -> usize {
         let newest = self.forgotten + self.order.len() - 1;
-        let place = self.jobs.get(&of.id).map_or(newest, |page| page.place);
-        self.write(job, place)
+        self.jobs.get(&job.id).map_or(newest, |page| page.place)
     }
 
     fn write(&mut self, job: PoolJob, place: usize) -> Arc<PoolJob> {
         let job = Arc::new(job);
         let at = place - self.forgotten;
-        self.order[at].push(job.id.clone());
+        self.order[at].ids.push(job.id.clone());
         self.jobs.insert(job.id.clone(), Page { job: Arc::clone(&job), place, sent: HashMap::new() });
         job
     }
@@ -138,25 +162,25 @@ mod tests {
         let template = Node::new(Params::regtest()).template();
         let pay_to = crate::anyone_can_spend().script_pubkey();
         let (desk, _) = Desk::open(&AccountsConfig::default()).unwrap();
-        let pay = || desk.lock().pay(&template, &pay_to);
+        let make = |number| PoolJob::new(number, &template, desk.lock().pay(&template, &pay_to), 0, true);
         let book = Book::default();
         let terms = Terms { difficulty: Difficulty::ONE, mask: 0 };
-        let (first, _) = book.add(&template, pay(), true);
-        let again = book.again(&first);
+        let (first, _) = book.add(true, make);
+        let again = book.again(&first, [0; 4]);
         book.send(&again.id, [0; 4], terms);
         assert_eq!((again.height, again.clean), (first.height, false));
         let [first_notify, notify] = [&first, &again].map(|job| job.notify());
         assert_ne!(notify.coinbase2, first_notify.coinbase2);
         assert_eq!(notify.coinbase2.len(), first_notify.coinbase2.len());
         for _ in 1..REMEMBERED {
-            assert_eq!(book.add(&template, pay(), false).1, [""; 0]);
+            assert_eq!(book.add(false, make).1, [""; 0]);
         }
         assert_eq!(book.job(&again.id, [0; 4]).unwrap().1, terms);
         assert!(book.job(&again.id, [1; 4]).is_none() && book.job(&first.id, [0; 4]).is_none());
-        let (newest, old) = book.add(&template, pay(), false);
+        let (newest, old) = book.add(false, make);
         assert_eq!(old, [first.id.clone(), again.id.clone()]);
         assert!(book.job(&again.id, [0; 4]).is_none());
-        assert_ne!(book.again(&newest).id, newest.id);
-        assert_ne!(book.again(&first).id, first.id);
+        assert_ne!(book.again(&newest, [0; 4]).id, newest.id);
+        assert_ne!(book.again(&first, [0; 4]).id, first.id);
     }
 }

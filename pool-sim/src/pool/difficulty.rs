@@ -9,7 +9,8 @@
 //!    port's start;
 //! 5. that beginning.
 //!
-//! All but the first are within the port's limits, and not below the miner's `minimum-difficulty` (BIP 310).
+//! All but the first are within the port's limits, and not below the miner's `minimum-difficulty` (BIP 310). None is above an
+//! upstream's: a share that the upstream pays for must not be passed over.
 
 use super::{Port, Vardiff};
 use midstate_stratum::Difficulty;
@@ -23,19 +24,29 @@ pub(super) struct SessionDifficulty<'a> {
     /// BIP 310.
     minimum: Option<Difficulty>,
     resumed: Option<Difficulty>,
+    /// An upstream's.
+    ceiling: Option<Difficulty>,
     /// From the first job on.
     vardiff: Option<Vardiff>,
 }
 
 impl<'a> SessionDifficulty<'a> {
     pub(super) fn new(port: &'a Port) -> SessionDifficulty<'a> {
-        SessionDifficulty { port, by_password: None, suggested: None, minimum: None, resumed: None, vardiff: None }
+        SessionDifficulty {
+            port,
+            by_password: None,
+            suggested: None,
+            minimum: None,
+            resumed: None,
+            ceiling: None,
+            vardiff: None,
+        }
     }
 
     /// What the next job asks for.
     pub(super) fn current(&self) -> Difficulty {
         if self.port.fixed {
-            return self.port.start;
+            return lower(self.ceiling, self.port.start);
         }
         if let Some(wish) = self.wish() {
             return self.within(wish);
@@ -49,7 +60,7 @@ impl<'a> SessionDifficulty<'a> {
     /// The first job is sent.
     pub(super) fn begin(&mut self, now: Duration) {
         let Some(mut pace) = self.port.pace() else { return };
-        pace.min = self.floor();
+        (pace.min, pace.max) = (self.floor(), self.max());
         self.vardiff = Some(match self.resumed {
             Some(difficulty) => Vardiff::resumed(pace, difficulty, now),
             None => Vardiff::new(pace, self.port.start, now),
@@ -74,19 +85,31 @@ impl<'a> SessionDifficulty<'a> {
         let Some(asked) = minimum else {
             return Ok(false);
         };
-        match (self.port.fixed, self.port.max) {
-            (true, _) if asked > self.port.start => {
-                return Err(format!("difficulty is fixed here, at {}", self.port.start));
+        match (self.port.fixed, self.max()) {
+            (true, _) if asked > self.current() => {
+                return Err(format!("difficulty is fixed here, at {}", self.current()));
             }
             (false, Some(max)) if asked > max => return Err(format!("difficulty here is {max} at most")),
             _ => {}
         }
         self.minimum = minimum;
-        let floor = self.floor();
-        if let Some(vardiff) = &mut self.vardiff {
-            vardiff.set_min(floor, now);
-        }
+        self.limit(now);
         Ok(true)
+    }
+
+    /// The next job's upstream pays for this.
+    pub(super) fn set_ceiling(&mut self, ceiling: Option<Difficulty>, now: Duration) {
+        if self.ceiling != ceiling {
+            self.ceiling = ceiling;
+            self.limit(now);
+        }
+    }
+
+    fn limit(&mut self, now: Duration) {
+        let (floor, max) = (self.floor(), self.max());
+        if let Some(vardiff) = &mut self.vardiff {
+            vardiff.set_limits(floor, max, now);
+        }
     }
 
     /// A share met this difficulty. True if that changes what the next job asks for.
@@ -117,16 +140,26 @@ impl<'a> SessionDifficulty<'a> {
     }
 
     fn floor(&self) -> Option<Difficulty> {
-        match (self.port.min, self.minimum) {
+        let floor = match (self.port.min, self.minimum) {
             (Some(min), Some(minimum)) if min < minimum => self.minimum,
             (min, minimum) => min.or(minimum),
-        }
+        };
+        floor.map(|floor| lower(self.ceiling, floor))
+    }
+
+    fn max(&self) -> Option<Difficulty> {
+        self.port.max.map(|max| lower(self.ceiling, max)).or(self.ceiling)
     }
 
     fn within(&self, difficulty: Difficulty) -> Difficulty {
-        let capped = self.port.max.filter(|max| difficulty > *max).unwrap_or(difficulty);
+        let capped = lower(self.max(), difficulty);
         self.floor().filter(|floor| capped < *floor).unwrap_or(capped)
     }
+}
+
+/// The lower of the two.
+fn lower(limit: Option<Difficulty>, difficulty: Difficulty) -> Difficulty {
+    limit.filter(|limit| *limit < difficulty).unwrap_or(difficulty)
 }
 
 #[cfg(test)]
@@ -193,6 +226,39 @@ mod tests {
             assert_eq!(session.set_minimum(Some(d(minimum)), Duration::ZERO), Ok(true));
             assert_eq!(session.current(), d(granted));
         }
+    }
+
+    #[test]
+    fn nothing_is_above_an_upstreams() {
+        let ports = [
+            port(),
+            Port { fixed: true, ..port() },
+            Port { min: Some(d(10.0)), ..port() },
+            Port { max: Some(d(12.0)), ..port() },
+            Port { shares_per_minute: Some(20.0), ..port() },
+        ];
+        for port in &ports {
+            let mut session = SessionDifficulty::new(port);
+            session.set_ceiling(Some(d(8.0)), Duration::ZERO);
+            assert_eq!(session.current(), d(8.0));
+            session.begin(Duration::ZERO);
+            assert_eq!(session.current(), d(8.0));
+            session.suggest(d(64.0));
+            assert_eq!(session.current(), d(8.0));
+            assert!(session.set_minimum(Some(d(9.0)), Duration::ZERO).unwrap_err().contains('8'));
+            session.set_ceiling(Some(d(2.0)), Duration::ZERO);
+            assert_eq!(session.current(), d(2.0));
+        }
+        // What varies goes down with it, and may go up again.
+        let varied = Port { shares_per_minute: Some(20.0), ..port() };
+        let mut session = SessionDifficulty::new(&varied);
+        session.set_ceiling(Some(d(8.0)), Duration::ZERO);
+        session.begin(Duration::ZERO);
+        session.set_ceiling(Some(d(4.0)), Duration::ZERO);
+        assert_eq!(session.current(), d(4.0));
+        session.set_ceiling(Some(d(1e9)), Duration::ZERO);
+        let crowd = (0..600).filter(|share| session.share(d(4.0), Duration::from_millis(share * 100))).count();
+        assert!(crowd > 0 && session.current() > d(4.0));
     }
 
     #[test]

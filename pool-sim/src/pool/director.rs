@@ -2,11 +2,12 @@
 
 use super::Shared;
 use crate::faults::{Fault, Faults};
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 /// How often it looks.
@@ -14,12 +15,16 @@ const TICK: Duration = Duration::from_millis(20);
 /// How long it tries to listen again at an address that it just left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Plays the scenario for ever.
-pub(super) async fn direct(shared: Arc<Shared>, faults: Arc<Faults>) {
+/// Plays the scenario for ever. `beside` is an address of the pool's.
+pub(super) async fn direct(shared: Arc<Shared>, faults: Arc<Faults>, beside: SocketAddr) {
     let mut ticks = tokio::time::interval(TICK);
+    let mut decoys = Decoys::default();
     loop {
         ticks.tick().await;
-        for deed in faults.deeds() {
+        for mut deed in faults.deeds() {
+            if let Fault::Reconnect { host: Some(host), port: port @ None, .. } = &mut deed {
+                *port = decoys.port(&faults, beside, host).await;
+            }
             act(&shared, &faults, deed);
         }
     }
@@ -28,8 +33,8 @@ pub(super) async fn direct(shared: Arc<Shared>, faults: Arc<Faults>) {
 fn act(shared: &Shared, faults: &Faults, deed: Fault) {
     match &deed {
         Fault::Tip => {
-            // The node may refuse it only if its clock is off: there is no new tip then.
-            let _ = shared.node.generate(1, &shared.config.pay_to);
+            // The node may refuse it only if its clock is off: there is no new tip then. An upstream's tip is its own.
+            let _ = shared.source.local().map(|local| local.node.generate(1, &local.config.pay_to));
         }
         Fault::Refuse { lasting } => faults.shut(lasting.0),
         Fault::Restart { forget, lasting } => {
@@ -43,21 +48,31 @@ fn act(shared: &Shared, faults: &Faults, deed: Fault) {
     faults.tell(deed);
 }
 
-/// Waits, where a scenario sends miners to another host, for those who go there. The port.
-pub(super) async fn decoy(faults: &Arc<Faults>, beside: SocketAddr) -> Option<(u16, JoinHandle<()>)> {
-    let host = faults.scenario().rules.iter().find_map(|rule| match &rule.what {
-        Fault::Reconnect { host: Some(host), port: None, .. } => Some(host.clone()),
-        _ => None,
-    })?;
-    let listener = TcpListener::bind((beside.ip(), 0)).await.ok()?;
-    let port = listener.local_addr().ok()?.port();
-    let faults = Arc::clone(faults);
-    let task = tokio::spawn(async move {
-        while let Ok((_stream, _)) = listener.accept().await {
-            faults.followed(&host);
+/// Where those come who follow `client.reconnect` to another host, by that host.
+#[derive(Default)]
+struct Decoys {
+    ports: HashMap<String, u16>,
+    /// They end with it.
+    listeners: JoinSet<()>,
+}
+
+impl Decoys {
+    /// The port for a host: it listens from the first time on.
+    async fn port(&mut self, faults: &Arc<Faults>, beside: SocketAddr, host: &str) -> Option<u16> {
+        if let Some(port) = self.ports.get(host) {
+            return Some(*port);
         }
-    });
-    Some((port, task))
+        let listener = TcpListener::bind((beside.ip(), 0)).await.ok()?;
+        let port = listener.local_addr().ok()?.port();
+        let (faults, host) = (Arc::clone(faults), host.to_owned());
+        self.ports.insert(host.clone(), port);
+        self.listeners.spawn(async move {
+            while let Ok((_stream, _)) = listener.accept().await {
+                faults.followed(&host);
+            }
+        });
+        Some(port)
+    }
 }
 
 /// Listens again once the pool may be reached.

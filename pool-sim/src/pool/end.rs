@@ -25,6 +25,8 @@ pub(super) enum End {
     Taken,
     #[error("the scenario closed the connection")]
     Scenario,
+    #[error("its part of the extranonce is gone, and it did not ask to hear of another: it must subscribe anew")]
+    Extranonce,
     #[error("the pool stopped")]
     Stopped,
 }

@@ -1,7 +1,8 @@
 //! What a pool tells of itself.
 
+use super::ShareRecord;
 use super::accounts::BlockRecord;
-use super::{EXTRANONCE1_SIZE, ShareRecord};
+use super::upstream::UpstreamEvent;
 use bitcoin::BlockHash;
 use midstate_stratum::Difficulty;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ pub enum PoolEvent {
         /// The session.
         session: u64,
         /// What the pool puts before extranonce2.
-        extranonce1: [u8; EXTRANONCE1_SIZE],
+        extranonce1: Vec<u8>,
         /// Whether it goes on with a session that was there before.
         resumed: bool,
     },
@@ -75,6 +76,8 @@ pub enum PoolEvent {
         /// Why.
         error: String,
     },
+    /// Something happened between the pool and its upstream.
+    Upstream(UpstreamEvent),
     /// A miner sent what cannot be read. The session goes on.
     Unreadable {
         /// The session.

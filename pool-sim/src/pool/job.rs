@@ -1,13 +1,16 @@
-//! A template as a Stratum job, and a share of it as a block.
+//! A template, or an upstream's job, as a Stratum job; and a share of it as a header and a block.
 
+use super::EXTRANONCE1_SIZE;
 use super::accounts::{Parts, Pay, Weights};
-use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE};
+use super::space::Space;
+use super::upstream::UpstreamJob;
 use crate::faults::JobChange;
 use crate::node::Template;
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::{deserialize, serialize};
-use bitcoin::hashes::Hash;
+use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{Block, BlockHash, CompactTarget, ScriptBuf, Transaction, TxMerkleNode, WPubkeyHash, Witness};
+use midstate_stratum::Difficulty;
 use midstate_stratum::message::{Notify, Submit};
 use std::sync::Arc;
 
@@ -19,7 +22,7 @@ const TAG: &[u8] = b"/pool-sim/";
 pub struct PoolJob {
     /// The pool's name for it.
     pub id: String,
-    /// The height of the block that it would be.
+    /// The height of the block that it would be; 0 where an upstream's coinbase does not say it (BIP 34).
     pub height: u32,
     /// The block that it builds on.
     pub previous_block_hash: BlockHash,
@@ -27,13 +30,31 @@ pub struct PoolJob {
     pub clean: bool,
     /// The coinbase without witness, up to extranonce1 and from after extranonce2 on.
     coinbase: [Vec<u8>; 2],
+    /// The hashes beside the coinbase's way to the merkle root, lowest first.
+    branches: Vec<[u8; 32]>,
     version: i32,
     bits: CompactTarget,
     pub(super) time: u32,
-    /// What its shares are weighed against.
-    pub(super) weights: Weights,
-    /// Who has what of it, if its coinbase settles that.
-    pub(super) parts: Option<Arc<Parts>>,
+    pub(super) space: Space,
+    /// The version bits that miners may roll.
+    pub(super) mask: u32,
+    /// The id of the job with whose shares its own may be the same: its own id, unless it repeats an upstream's job.
+    pub(super) family: String,
+    pub(super) origin: Origin,
+}
+
+/// Where a job comes from, and what is to be known of that when a share comes.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    Node {
+        /// What its shares are weighed against.
+        weights: Weights,
+        /// Who has what of it, if its coinbase settles that.
+        parts: Option<Arc<Parts>>,
+    },
+    Upstream(Arc<UpstreamJob>),
+    /// There is no job yet; or a scenario made another of an upstream's, which the upstream does not know.
+    Nowhere,
 }
 
 /// A share whose coinbase or header cannot be put together. The pool's own coinbase is at fault, not the miner.
@@ -42,8 +63,9 @@ pub(super) struct Unbuildable;
 
 impl PoolJob {
     /// The pool's job of that number.
-    pub(super) fn new(number: u32, template: &Template, pay: Pay, clean: bool) -> PoolJob {
-        let placeholder = [0; EXTRANONCE1_SIZE + EXTRANONCE2_SIZE];
+    pub(super) fn new(number: u32, template: &Template, pay: Pay, mask: u32, clean: bool) -> PoolJob {
+        let space = Space::whole();
+        let placeholder = vec![0; space.size()];
         let number_bytes = number.to_be_bytes();
         let tag_size = TAG.len() + number_bytes.len();
         let extra = [&[placeholder.len() as u8][..], &placeholder, &[tag_size as u8], TAG, &number_bytes].concat();
@@ -53,7 +75,7 @@ impl PoolJob {
         let bytes = serialize(&coinbase);
         // Version, count of inputs, null outpoint, length of the script; then the height's push.
         let height_size = coinbase.input[0].script_sig.len() - extra.len();
-        let start = 4 + 1 + 36 + 1 + height_size + 1;
+        let start = SCRIPT_AT + height_size + 1;
         let halves = [bytes[..start].to_vec(), bytes[start + placeholder.len()..].to_vec()];
         PoolJob {
             id: format!("{number:x}"),
@@ -61,20 +83,93 @@ impl PoolJob {
             previous_block_hash: template.previous_block_hash,
             clean,
             coinbase: halves,
+            // The coinbase is the only transaction.
+            branches: Vec::new(),
             version: template.version,
             bits: template.bits,
             time: template.current_time,
-            weights: pay.weights,
-            parts: pay.parts,
+            space,
+            mask,
+            family: format!("{number:x}"),
+            origin: Origin::Node { weights: pay.weights, parts: pay.parts },
         }
     }
 
-    /// The same job under another number: a miner that begins with the same extranonce2 again finds other shares.
-    pub(super) fn again(&self, number: u32) -> PoolJob {
+    /// An upstream's job.
+    pub(super) fn of_upstream(
+        number: u32,
+        notify: &Notify,
+        clean: bool,
+        space: Space,
+        mask: u32,
+        of: UpstreamJob,
+    ) -> PoolJob {
+        PoolJob {
+            id: format!("{number:x}"),
+            height: height(&notify.coinbase1),
+            previous_block_hash: BlockHash::from_byte_array(notify.previous_block_hash),
+            clean,
+            coinbase: [notify.coinbase1.clone(), notify.coinbase2.clone()],
+            branches: notify.merkle_branches.clone(),
+            version: notify.version.cast_signed(),
+            bits: CompactTarget::from_consensus(notify.nbits),
+            time: notify.ntime,
+            space,
+            mask,
+            family: format!("{number:x}"),
+            origin: Origin::Upstream(Arc::new(of)),
+        }
+    }
+
+    /// What is there before an upstream's first job. Nobody is given it.
+    pub(super) fn none() -> PoolJob {
+        PoolJob {
+            id: String::new(),
+            height: 0,
+            previous_block_hash: BlockHash::all_zeros(),
+            clean: false,
+            coinbase: [Vec::new(), Vec::new()],
+            branches: Vec::new(),
+            version: 0,
+            bits: CompactTarget::from_consensus(0),
+            time: 0,
+            space: Space::whole(),
+            mask: 0,
+            family: String::new(),
+            origin: Origin::Nowhere,
+        }
+    }
+
+    /// What its upstream said of it, if it is one's.
+    pub(super) fn upstream(&self) -> Option<&Arc<UpstreamJob>> {
+        match &self.origin {
+            Origin::Upstream(of) => Some(of),
+            Origin::Node { .. } | Origin::Nowhere => None,
+        }
+    }
+
+    /// No difficulty of a share is above this: what an upstream pays for.
+    pub(super) fn ceiling(&self) -> Option<Difficulty> {
+        self.upstream().map(|of| of.difficulty)
+    }
+
+    /// The same job under another number. A miner that begins with the same extranonce2 again finds other shares: the number is in
+    /// a pool's own coinbase; of an upstream's job the time moves on, to now and beyond `last`, which its miner had before.
+    pub(super) fn again(&self, number: u32, last: Option<u32>) -> PoolJob {
         let mut again = PoolJob { id: format!("{number:x}"), clean: false, ..self.clone() };
-        // The second half begins with the push of the tag and the number.
-        let at = 1 + TAG.len();
-        again.coinbase[1][at..at + 4].copy_from_slice(&number.to_be_bytes());
+        match &self.origin {
+            Origin::Node { .. } => {
+                // The second half begins with the push of the tag and the number.
+                let at = 1 + TAG.len();
+                again.coinbase[1][at..at + 4].copy_from_slice(&number.to_be_bytes());
+                again.family.clone_from(&again.id);
+            }
+            Origin::Upstream(of) => {
+                let now = of.time.saturating_add(of.came.elapsed().as_secs() as u32);
+                again.time = now.max(last.unwrap_or(of.time)).saturating_add(1);
+            }
+            Origin::Nowhere => {}
+        }
         again
     }
 
@@ -83,13 +178,20 @@ impl PoolJob {
         let time = i64::from(self.time) + change.ahead;
         self.time = time.clamp(0, u32::MAX.into()) as u32;
         let [coinbase1, coinbase2] = &self.coinbase;
-        let gap = [0; EXTRANONCE1_SIZE + EXTRANONCE2_SIZE];
+        let gap = vec![0; self.space.size()];
         if change.pays_stranger
             && let Ok(mut coinbase) = deserialize::<Transaction>(&[&coinbase1[..], &gap, coinbase2].concat())
         {
-            // A hash of a public key that nobody has.
-            coinbase.output[0].script_pubkey = ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros());
-            self.coinbase[1] = serialize(&coinbase).split_off(coinbase1.len() + gap.len());
+            // A hash of a public key that nobody has. An upstream's coinbase may be of any form.
+            if let Some(output) = coinbase.output.first_mut() {
+                output.script_pubkey = ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros());
+            }
+            let rest = serialize(&coinbase).get(coinbase1.len() + gap.len()..).map(<[u8]>::to_vec);
+            self.coinbase[1] = rest.unwrap_or_default();
+            if self.upstream().is_some() {
+                self.origin = Origin::Nowhere;
+                self.family.clone_from(&self.id);
+            }
         }
         self
     }
@@ -101,8 +203,7 @@ impl PoolJob {
             previous_block_hash: self.previous_block_hash.to_byte_array(),
             coinbase1,
             coinbase2,
-            // The coinbase is the only transaction.
-            merkle_branches: Vec::new(),
+            merkle_branches: self.branches.clone(),
             version: self.version.cast_unsigned(),
             nbits: self.bits.to_consensus(),
             ntime: self.time,
@@ -110,24 +211,59 @@ impl PoolJob {
         }
     }
 
-    /// The block that a share claims to be. Version bits that the share gives take the mask's places.
-    pub(super) fn block(&self, submit: &Submit, extranonce1: &[u8], mask: u32) -> Result<Block, Unbuildable> {
-        let [coinbase1, coinbase2] = &self.coinbase;
-        let bytes = [coinbase1, extranonce1, &submit.extranonce2, coinbase2].concat();
-        let mut coinbase: Transaction = deserialize(&bytes).map_err(|_| Unbuildable)?;
-        let merkle_root = TxMerkleNode::from_raw_hash(coinbase.compute_txid().to_raw_hash());
-        // The reserved value that the commitment was made with (BIP 141).
-        coinbase.input[0].witness = Witness::from_slice(&[[0; 32]]);
+    /// The header that a share claims, by its session's number. Version bits that the share gives take the mask's places.
+    pub(super) fn header(&self, submit: &Submit, number: [u8; EXTRANONCE1_SIZE], mask: u32) -> Header {
+        let coinbase = sha256d::Hash::hash(&self.coinbase(submit, number));
+        let join = |hash: sha256d::Hash, branch: &[u8; 32]| {
+            sha256d::Hash::hash(&[hash.as_byte_array(), branch].map(|half| &half[..]).concat())
+        };
         let version = self.version.cast_unsigned();
         let version = submit.version_bits.map_or(version, |bits| (version & !mask) | (bits & mask));
-        let header = Header {
+        Header {
             version: Version::from_consensus(version.cast_signed()),
             prev_blockhash: self.previous_block_hash,
-            merkle_root,
+            merkle_root: TxMerkleNode::from_raw_hash(self.branches.iter().fold(coinbase, join)),
             time: submit.ntime,
             bits: self.bits,
             nonce: submit.nonce,
-        };
+        }
+    }
+
+    /// The version bits in which a header differs from the job.
+    pub(super) fn rolled(&self, header: &Header) -> u32 {
+        (header.version.to_consensus() ^ self.version).cast_unsigned()
+    }
+
+    /// The block with that header, of a job whose coinbase is the only transaction.
+    pub(super) fn block(
+        &self,
+        header: Header,
+        submit: &Submit,
+        number: [u8; EXTRANONCE1_SIZE],
+    ) -> Result<Block, Unbuildable> {
+        let mut coinbase: Transaction = deserialize(&self.coinbase(submit, number)).map_err(|_| Unbuildable)?;
+        // The reserved value that the commitment was made with (BIP 141).
+        coinbase.input[0].witness = Witness::from_slice(&[[0; 32]]);
         Ok(Block { header, txdata: vec![coinbase] })
+    }
+
+    fn coinbase(&self, submit: &Submit, number: [u8; EXTRANONCE1_SIZE]) -> Vec<u8> {
+        let [coinbase1, coinbase2] = &self.coinbase;
+        [coinbase1, &self.space.extranonce1(number), &submit.extranonce2, coinbase2].map(|part| &part[..]).concat()
+    }
+}
+
+/// Where a coinbase's script begins: after version, count of inputs, null outpoint, length of the script.
+const SCRIPT_AT: usize = 4 + 1 + 36 + 1;
+
+/// The height that a coinbase's script begins with (BIP 34), or 0.
+fn height(coinbase1: &[u8]) -> u32 {
+    match coinbase1.get(SCRIPT_AT..) {
+        // OP_1 to OP_16.
+        Some([code @ 0x51..=0x60, ..]) => u32::from(code - 0x50),
+        Some([size @ 1..=4, bytes @ ..]) if bytes.len() >= usize::from(*size) => {
+            bytes[..usize::from(*size)].iter().rev().fold(0, |height, byte| height << 8 | u32::from(*byte))
+        }
+        _ => 0,
     }
 }

@@ -4,69 +4,118 @@ use super::accounts::Entered;
 use super::book::Terms;
 use super::refusal::NTIME_AHEAD;
 use super::seen::Earlier;
-use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, Judged, PoolEvent, PoolJob, Refusal, ShareRecord, Shared};
-use crate::chain::Accepted;
+use super::upstream::Handing;
+use super::{EXTRANONCE1_SIZE, Judged, PoolEvent, PoolJob, Refusal, ShareRecord, Shared, Source};
+use bitcoin::BlockHash;
+use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
-use bitcoin::{Block, BlockHash};
-use midstate_stratum::message::Submit;
+use midstate_stratum::message::{Reject, Submit};
 use midstate_stratum::{Difficulty, Target};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 /// The connection that a share came through.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Submitter {
     pub(super) session: u64,
-    /// If it subscribed.
-    pub(super) extranonce1: Option<[u8; EXTRANONCE1_SIZE]>,
-    /// Whether the share's user did.
+    /// The session's number that the share's job was sent under, if the connection subscribed.
+    pub(super) number: Option<[u8; EXTRANONCE1_SIZE]>,
+    /// What the miner takes for extranonce1 now.
+    pub(super) extranonce1: Option<Vec<u8>>,
+    /// Whether the share's user is authorized.
     pub(super) is_authorized: bool,
     /// The version bits that may be rolled now.
     pub(super) mask: u32,
 }
 
+/// What is to be done before a share is answered.
+pub(super) enum Due {
+    /// What it changed in the accounts is to be kept.
+    Keep(Entered),
+    /// The upstream is to judge it. The job's family comes with it.
+    HandOn(Handing, String),
+}
+
 impl Shared {
     /// Judges a share. One that is a block reaches the node first, whatever the pool would refuse it for; if the node takes
-    /// it, so does the pool. What it changes in the accounts is under way to the store.
-    pub(super) fn judge(&self, from: Submitter, submit: Submit) -> (ShareRecord, Entered) {
+    /// it, so does the pool. What it changes in the accounts is under way to the store. One that an upstream pays for is to be
+    /// handed on.
+    pub(super) fn judge(&self, from: Submitter, submit: Submit) -> (ShareRecord, Due) {
         let number = self.judged.fetch_add(1, Ordering::Relaxed) + 1;
         let time = SystemTime::now();
-        let built = self.build(from, &submit);
+        let built = self.build(&from, &submit);
         // From before the node has a block until it is booked nobody else has the books: a job that is made between would be
         // divided as if it did not exist.
-        let books = built.as_ref().is_ok_and(|(_, block, _)| is_block(block)).then(|| self.desk.lock());
+        let is_block = built.as_ref().is_ok_and(|(_, judged)| is_block(&judged.header));
+        let books = self.source.local().filter(|_| is_block).map(|local| local.desk.lock());
+        let is_withheld = is_block && self.faults.as_ref().is_some_and(|faults| faults.withholds());
         let (job, judged, verdict) = match built {
-            Ok((job, block, mut judged)) => {
+            Ok((job, mut judged)) => {
                 let share = Earlier { number, accepted: false, time };
-                let verdict = self.decide(&submit, &job, &block, &mut judged, share);
+                let verdict = self.decide(&from, &submit, &job, &mut judged, is_block && !is_withheld, share);
                 (Some(job), Some(judged), verdict)
             }
             Err(refusal) => (None, None, Err(refusal)),
         };
-        let Submit { user, job_id, extranonce2, ntime, nonce, version_bits } = submit;
-        let Submitter { session, extranonce1, .. } = from;
+        let place = job.as_ref().zip(from.number);
         let record = ShareRecord {
             number,
             time,
-            session,
-            user,
-            job: job_id,
-            extranonce1,
-            extranonce2,
-            ntime,
-            nonce,
-            version_bits,
+            session: from.session,
+            user: submit.user.clone(),
+            job: submit.job_id.clone(),
+            extranonce1: place.map(|(job, number)| job.space.extranonce1(number)).or(from.extranonce1),
+            extranonce2: submit.extranonce2.clone(),
+            ntime: submit.ntime,
+            nonce: submit.nonce,
+            version_bits: submit.version_bits,
             judged,
             verdict,
         };
-        let entered = match job {
-            Some(job) if record.verdict.is_ok() || books.is_some() => {
-                books.unwrap_or_else(|| self.desk.lock()).share(&record, &job, &self.node)
+        let due = match (&self.source, job) {
+            (Source::Node(local), Some(job)) if record.verdict.is_ok() || books.is_some() => {
+                Due::Keep(books.unwrap_or_else(|| local.desk.lock()).share(&record, &job, &local.node))
             }
-            _ => Entered::default(),
+            (Source::Upstream(_), Some(job)) if !is_withheld => {
+                match self.handing(&record, &job, from.number, submit) {
+                    Some(handing) => Due::HandOn(handing, job.family.clone()),
+                    None => Due::Keep(Entered::default()),
+                }
+            }
+            _ => Due::Keep(Entered::default()),
         };
-        (record, entered)
+        (record, due)
+    }
+
+    /// A share that an upstream pays for, or that may be a block there: it is handed on, also where it seems to be too late here.
+    fn handing(
+        &self,
+        record: &ShareRecord,
+        job: &PoolJob,
+        number: Option<[u8; EXTRANONCE1_SIZE]>,
+        submit: Submit,
+    ) -> Option<Handing> {
+        let (upstream, of) = self.source.upstream().zip(job.upstream())?;
+        let header = record.judged.as_ref()?.header;
+        let is_due = weigh(header.block_hash(), of.difficulty).1;
+        let is_wanted = matches!(record.verdict, Ok(()) | Err(Refusal::Void { .. })) && (is_due || is_block(&header));
+        let extranonce2 = job.space.extranonce2(number?, &submit.extranonce2);
+        is_wanted.then(|| upstream.handing(job, of, Submit { extranonce2, ..submit }, header, is_due))?
+    }
+
+    /// Has the upstream judge a share, and says what came of it.
+    pub(super) async fn hand_on(&self, record: &mut ShareRecord, handing: Handing, family: &str) {
+        let Some(upstream) = self.source.upstream() else { return };
+        let is_due = handing.is_due;
+        record.verdict = match upstream.ask(record.number, handing).await {
+            // It is a block that is easier than an upstream's share, and no block to this upstream.
+            Err(Refusal::Upstream { code, .. }) if !is_due && code == Reject::LowDifficulty.code() => return,
+            word => word,
+        };
+        if let Some(judged) = record.judged.as_ref().filter(|_| record.verdict.is_err()) {
+            self.seen.refuse(family, judged.header.block_hash());
+        }
     }
 
     /// Waits until what a share changed is kept. One that cannot be kept is not accepted.
@@ -86,18 +135,18 @@ impl Shared {
         }
     }
 
-    /// The block that a share claims to be, and what judges it.
-    fn build(&self, from: Submitter, submit: &Submit) -> Result<(Arc<PoolJob>, Block, Judged), Refusal> {
-        let extranonce1 = from.extranonce1.ok_or(Refusal::NotSubscribed)?;
+    /// The header that a share claims, and what judges it.
+    fn build(&self, from: &Submitter, submit: &Submit) -> Result<(Arc<PoolJob>, Judged), Refusal> {
+        let number = from.number.ok_or(Refusal::NotSubscribed)?;
         if !from.is_authorized {
             return Err(Refusal::Unauthorized { user: submit.user.clone() });
         }
         let unknown = || Refusal::UnknownJob { job: submit.job_id.clone() };
         let (job, Terms { difficulty, mask: first_mask }) =
-            self.book.job(&submit.job_id, extranonce1).ok_or_else(unknown)?;
-        let found = submit.extranonce2.len();
-        if found != EXTRANONCE2_SIZE {
-            return Err(Refusal::Extranonce2 { found, expected: EXTRANONCE2_SIZE });
+            self.book.job(&submit.job_id, number).ok_or_else(unknown)?;
+        let (found, expected) = (submit.extranonce2.len(), job.space.extranonce2_size);
+        if found != expected {
+            return Err(Refusal::Extranonce2 { found, expected });
         }
         let bits = submit.version_bits.unwrap_or(0);
         // A new mask holds at once, for older jobs too (BIP 310). What was under way meanwhile kept to the one that its job was
@@ -105,26 +154,24 @@ impl Shared {
         let keeps_to_the_first = bits & !from.mask != 0 && bits & !first_mask == 0;
         let mask = if keeps_to_the_first { first_mask } else { from.mask };
         // Bits beyond the mask are refused later. Here they count: they are in the header that the miner hashed.
-        let block = job
-            .block(submit, &extranonce1, mask | bits)
-            .map_err(|_| Refusal::Unbuildable { job: submit.job_id.clone() })?;
-        let hash = block.block_hash();
+        let header = job.header(submit, number, mask | bits);
+        let hash = header.block_hash();
         let (target, meets_target) = weigh(hash, difficulty);
         let judged = Judged {
             height: job.height,
             difficulty,
             target,
             mask,
-            header: block.header,
+            header,
             reached: Target::from_le_bytes(hash.to_byte_array()).difficulty(),
             meets_target,
             late: None,
             block: None,
         };
-        Ok((job, block, judged))
+        Ok((job, judged))
     }
 
-    /// Whether a share of a job that was sent under one extranonce1 meets its target under another.
+    /// Whether a share of a job that was sent under one session's number meets its target under another.
     pub(super) fn would_meet(
         &self,
         submit: &Submit,
@@ -134,25 +181,24 @@ impl Shared {
     ) -> bool {
         let Some((job, terms)) = self.book.job(&submit.job_id, sent) else { return false };
         let mask = mask | submit.version_bits.unwrap_or(0);
-        job.block(submit, &other, mask).is_ok_and(|block| weigh(block.block_hash(), terms.difficulty).1)
+        weigh(job.header(submit, other, mask).block_hash(), terms.difficulty).1
     }
 
     fn decide(
         &self,
+        from: &Submitter,
         submit: &Submit,
         job: &PoolJob,
-        block: &Block,
         judged: &mut Judged,
+        is_block: bool,
         share: Earlier,
     ) -> Result<(), Refusal> {
-        let hash = block.block_hash();
-        let is_block = is_block(block);
+        let hash = judged.header.block_hash();
         // What is neither share nor block is not remembered: rubbish would fill the memory.
-        let is_remembered = judged.meets_target || is_block;
-        let earlier = if is_remembered { self.seen.find(&job.id, hash) } else { None };
-        let is_withheld = is_block && self.config.faults.as_ref().is_some_and(|faults| faults.withholds());
-        if is_block && !is_withheld && earlier.is_none() {
-            judged.block = Some(self.submit_block(block, job.height));
+        let is_remembered = judged.meets_target || self::is_block(&judged.header);
+        let earlier = if is_remembered { self.seen.find(&job.family, hash) } else { None };
+        if is_block && earlier.is_none() {
+            judged.block = self.submit_block(from, submit, job, judged.header)?;
         }
         let verdict = match (&judged.block, earlier) {
             (Some(Ok(())), _) => Ok(()),
@@ -161,7 +207,7 @@ impl Shared {
         if is_remembered && earlier.is_none() {
             let accepted = verdict.is_ok();
             // Another connection was quicker by a hair.
-            if let Some(earlier) = self.seen.note(&job.id, hash, Earlier { accepted, ..share }) {
+            if let Some(earlier) = self.seen.note(&job.family, hash, Earlier { accepted, ..share }) {
                 return Err(duplicate(earlier));
             }
         }
@@ -190,38 +236,34 @@ impl Shared {
         if let Some(earlier) = earlier {
             return Err(duplicate(earlier));
         }
-        // The tip itself, not the last job: a job that builds on another block is stale from that moment on.
-        let known = self.tips.look();
-        let lateness = known.lateness(job.previous_block_hash);
-        let grace = self.config.stale_grace;
-        let is_late = lateness != Some(Duration::ZERO);
-        if is_late && lateness.is_none_or(|late| late >= grace) {
-            let (height, tip, since) = (job.height, known.tip.height, known.since());
-            return Err(Refusal::Stale { job: job.id.clone(), height, tip, since, grace });
-        }
+        let late = self.source.lateness(job)?;
         if !judged.meets_target {
             let (reached, asked, target) = (judged.reached, judged.difficulty, judged.target);
             return Err(Refusal::LowDifficulty { reached, asked, hash, target });
         }
-        judged.late = lateness.filter(|_| is_late);
+        judged.late = Some(late).filter(|late| *late > Duration::ZERO);
         Ok(())
     }
 
-    /// Gives a block to the node. If the node does not take it as its tip: its word for why.
-    fn submit_block(&self, block: &Block, height: u32) -> Result<(), String> {
-        let said = match self.node.submit_block(block) {
-            Ok(Accepted::Tip) => Ok(()),
-            Ok(Accepted::SideChain) => Err("inconclusive".to_owned()),
-            Ok(Accepted::Duplicate) => Err("duplicate".to_owned()),
-            Err(error) => Err(error.to_string()),
-        };
-        self.say(PoolEvent::Block { hash: block.block_hash(), height, refused: said.clone().err() });
-        said
+    /// Gives a block to the node, if there is one. If the node does not take it as its tip: its word for why.
+    fn submit_block(
+        &self,
+        from: &Submitter,
+        submit: &Submit,
+        job: &PoolJob,
+        header: Header,
+    ) -> Result<Option<Result<(), String>>, Refusal> {
+        let (Source::Node(local), Some(number)) = (&self.source, from.number) else { return Ok(None) };
+        let unbuildable = |_| Refusal::Unbuildable { job: submit.job_id.clone() };
+        let block = job.block(header, submit, number).map_err(unbuildable)?;
+        let said = local.submit_block(&block);
+        self.say(PoolEvent::Block { hash: header.block_hash(), height: job.height, refused: said.clone().err() });
+        Ok(Some(said))
     }
 }
 
-fn is_block(block: &Block) -> bool {
-    block.header.target().is_met_by(block.block_hash())
+fn is_block(header: &Header) -> bool {
+    header.target().is_met_by(header.block_hash())
 }
 
 fn duplicate(of: Earlier) -> Refusal {

@@ -1,8 +1,8 @@
-//! The pool: a Stratum V1 server on the node's templates.
+//! The pool: a Stratum V1 server on the node's templates, or on another pool's jobs.
 //!
-//! One task watches the node and makes jobs; one task for each connection speaks to its miner. They share the book of
-//! jobs, which knows on which terms each was sent, and what was submitted, so that a share is paid once whatever connection it
-//! comes through.
+//! One task watches the node and makes jobs, or speaks to the upstream, whose jobs they are; one task for each connection speaks
+//! to its miner. They share the book of jobs, which knows on which terms each was sent, and what was submitted, so that a share
+//! is paid once whatever connection it comes through.
 //!
 //! A share's way: its session hands it to `judge`, which makes a [`ShareRecord`] of it and books what it earns; when the store has
 //! both, the record is said as an event, in full, and the miner is answered.
@@ -17,13 +17,17 @@ mod event;
 mod job;
 mod judge;
 mod limits;
+mod local;
 mod obey;
 mod record;
 mod refusal;
 mod seen;
 mod session;
 mod sessions;
+mod source;
+mod space;
 mod tips;
+mod upstream;
 mod vardiff;
 mod wire;
 
@@ -33,14 +37,22 @@ pub use job::PoolJob;
 pub use limits::Limits;
 pub use record::{Judged, ShareRecord};
 pub use refusal::Refusal;
+pub use upstream::{
+    ProxyConfig, UpstreamConfig, UpstreamCounts, UpstreamEvent, UpstreamUrl, UpstreamVerdict, UrlError,
+};
 pub use vardiff::{Pace, Vardiff};
 
-use crate::node::{Node, Template, Tip};
-use accounts::{AccountsError, Desk, Figures, Pay};
+use crate::faults::Faults;
+use crate::node::Node;
+use accounts::{AccountsError, Desk, Figures};
 use book::Book;
+use job::Origin;
 use limits::Visitors;
+use local::{Local, make_jobs, next};
 use seen::{Memory, Seen};
-use sessions::Sessions;
+use sessions::{Claim, Sessions};
+use source::Source;
+use space::Space;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -52,19 +64,19 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// How many bytes extranonce1 and extranonce2 have.
+/// How many bytes tell sessions apart: extranonce1, but for what an upstream puts before it.
 pub const EXTRANONCE1_SIZE: usize = 4;
-/// Enough that no miner runs out within a job.
+/// How many bytes extranonce2 has on a node: enough that no miner runs out within a job.
 pub const EXTRANONCE2_SIZE: usize = 8;
 
 /// What all tasks of a pool share.
 struct Shared {
-    config: PoolConfig,
-    node: Node,
-    tips: Tips,
+    ports: Vec<Port>,
+    limits: Limits,
+    faults: Option<Arc<Faults>>,
+    source: Source,
     book: Book,
     seen: Box<dyn Seen>,
-    desk: Desk,
     /// The last share's number; counted on from the last one that is kept.
     judged: AtomicU64,
     /// The current job.
@@ -74,14 +86,17 @@ struct Shared {
     sessions: Sessions,
     visitors: Visitors,
     started: Instant,
-    /// Where those come who follow a scenario's `client.reconnect` to another host.
-    decoy: Option<u16>,
     on_event: Box<dyn Fn(PoolEvent) + Send + Sync>,
 }
 
 impl Shared {
     fn say(&self, event: PoolEvent) {
         (self.on_event)(event);
+    }
+
+    /// The session of that id, if there is one to be had; else a new one, if it has a place.
+    fn take(&self, asked: Option<&str>, space: &Space) -> Option<Claim<'_>> {
+        self.sessions.take(asked, Instant::now(), space.places(), |session| self.book.is_living(session))
     }
 }
 
@@ -111,6 +126,7 @@ pub enum PoolError {
 pub struct Pool {
     first: SocketAddr,
     addresses: Vec<SocketAddr>,
+    shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -121,14 +137,7 @@ impl Pool {
         config: PoolConfig,
         on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
     ) -> Result<Pool, PoolError> {
-        let (mut listeners, mut addresses) = (Vec::new(), Vec::new());
-        for Port { listen: address, .. } in &config.ports {
-            let failed = |source| PoolError::Listen { address: *address, source };
-            let listener = TcpListener::bind(address).await.map_err(failed)?;
-            addresses.push(listener.local_addr().map_err(failed)?);
-            listeners.push(listener);
-        }
-        let first = *addresses.first().ok_or(PoolError::NoPort)?;
+        let listeners = listen(&config.ports).await?;
         let book = Book::default();
         // Taken before the first template: a tip that comes between is seen as new.
         let tips = node.tip();
@@ -136,41 +145,76 @@ impl Pool {
         let number = desk.lock().figure(Figures::NUMBER) as u64;
         // Blocks from before may be final by now, or not exist any more.
         let (template, pay, settled) = next(&node, &desk, &config);
-        let (sender, jobs) = watch::channel(book.add(&template, pay, true).0);
-        let faults = config.faults.clone();
-        let decoy = match &faults {
-            Some(faults) => director::decoy(faults, first).await,
-            None => None,
-        };
-        let (decoy, following) = decoy.unzip();
+        let first = book.add(true, |number| PoolJob::new(number, &template, pay, config.version_mask, true)).0;
+        let (sender, jobs) = watch::channel(first);
+        let sessions = Sessions::new(config.first_extranonce1, config.resume_within, config.silent_after);
         let shared = Arc::new(Shared {
-            tips: Tips::new(tips.clone()),
-            sessions: Sessions::new(&config).map_err(PoolError::Random)?,
+            limits: config.limits,
             visitors: Visitors::default(),
-            config,
-            node,
+            ports: config.ports.clone(),
+            faults: config.faults.clone(),
+            sessions: sessions.map_err(PoolError::Random)?,
+            source: Source::Node(Box::new(Local { tips: Tips::new(tips.clone()), config, node, desk })),
             book,
             seen: Box::new(Memory::new(headers)),
-            desk,
             judged: AtomicU64::new(number),
             jobs,
             connections: AtomicU64::new(0),
             started: Instant::now(),
-            decoy,
             on_event: Box::new(on_event),
         });
         for event in settled {
             shared.say(event);
         }
-        let mut tasks = vec![tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips))];
-        tasks.extend(following);
-        if let Some(faults) = faults {
-            tasks.push(tokio::spawn(director::direct(Arc::clone(&shared), faults)));
+        let jobs = tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips));
+        Pool::run(shared, listeners, jobs)
+    }
+
+    /// Listens for miners, and is itself a miner of another pool. Miners are answered from the upstream's first job on.
+    /// `on_event` is called from the pool's tasks: keep it short.
+    pub async fn proxy(
+        config: ProxyConfig,
+        on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
+    ) -> Result<Pool, PoolError> {
+        let listeners = listen(&config.ports).await?;
+        let (sender, jobs) = watch::channel(Arc::new(PoolJob::none()));
+        let (upstream, shares) = upstream::Upstream::new();
+        let sessions = Sessions::new(0, config.resume_within, config.silent_after);
+        let shared = Arc::new(Shared {
+            ports: config.ports,
+            limits: config.limits,
+            visitors: Visitors::default(),
+            faults: config.faults,
+            sessions: sessions.map_err(PoolError::Random)?,
+            source: Source::Upstream(upstream),
+            book: Book::default(),
+            seen: Box::new(Memory::new(Box::new(accounts::NoHeaders))),
+            judged: AtomicU64::new(0),
+            jobs,
+            connections: AtomicU64::new(0),
+            started: Instant::now(),
+            on_event: Box::new(on_event),
+        });
+        let jobs = tokio::spawn(upstream::run(Arc::clone(&shared), config.upstream, sender, shares));
+        Pool::run(shared, listeners, jobs)
+    }
+
+    fn run(shared: Arc<Shared>, listeners: Vec<TcpListener>, jobs: JoinHandle<()>) -> Result<Pool, PoolError> {
+        let mut pool = Pool { first: ([0; 4], 0).into(), addresses: Vec::new(), shared, tasks: vec![jobs] };
+        for listener in &listeners {
+            let address = listener.local_addr();
+            let failed = |source| PoolError::Listen { address: pool.shared.ports[pool.addresses.len()].listen, source };
+            pool.addresses.push(address.map_err(failed)?);
+        }
+        pool.first = *pool.addresses.first().ok_or(PoolError::NoPort)?;
+        if let Some(faults) = &pool.shared.faults {
+            let directed = director::direct(Arc::clone(&pool.shared), Arc::clone(faults), pool.first);
+            pool.tasks.push(tokio::spawn(directed));
         }
         for (port, listener) in listeners.into_iter().enumerate() {
-            tasks.push(tokio::spawn(accept(Arc::clone(&shared), port, listener)));
+            pool.tasks.push(tokio::spawn(accept(Arc::clone(&pool.shared), port, listener)));
         }
-        Ok(Pool { first, addresses, tasks })
+        Ok(pool)
     }
 
     /// Where its first port listens.
@@ -182,6 +226,20 @@ impl Pool {
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
+
+    /// What went to its upstream, and what came of it, if it has one.
+    pub fn upstream(&self) -> Option<UpstreamCounts> {
+        self.shared.source.upstream().map(upstream::Upstream::counts)
+    }
+}
+
+async fn listen(ports: &[Port]) -> Result<Vec<TcpListener>, PoolError> {
+    let mut listeners = Vec::new();
+    for Port { listen: address, .. } in ports {
+        let listener = TcpListener::bind(address).await;
+        listeners.push(listener.map_err(|source| PoolError::Listen { address: *address, source })?);
+    }
+    Ok(listeners)
 }
 
 impl Drop for Pool {
@@ -192,46 +250,12 @@ impl Drop for Pool {
     }
 }
 
-/// Makes a job for each new tip, and now and then.
-async fn make_jobs(shared: Arc<Shared>, jobs: watch::Sender<Arc<PoolJob>>, mut tips: watch::Receiver<Tip>) {
-    loop {
-        let clean = tokio::select! {
-            changed = tips.changed() => match changed {
-                Ok(()) => true,
-                Err(_) => return,
-            },
-            () = tokio::time::sleep(shared.config.renotify) => false,
-        };
-        // From now on the tip before is late.
-        shared.tips.look();
-        let (template, pay, settled) = next(&shared.node, &shared.desk, &shared.config);
-        for event in settled {
-            shared.say(event);
-        }
-        let (job, forgotten) = shared.book.add(&template, pay, clean);
-        for id in &forgotten {
-            shared.seen.forget(id);
-        }
-        shared.say(PoolEvent::Job { id: job.id.clone(), height: job.height, clean });
-        jobs.send_replace(job);
-    }
-}
-
-/// What the next job is made of, once the accounts know the best chain, and what that changed in them.
-fn next(node: &Node, desk: &Desk, config: &PoolConfig) -> (Template, Pay, Vec<PoolEvent>) {
-    // A block that is on its way to the node is booked before.
-    let mut books = desk.lock();
-    let settled = match books.settle(node) {
-        Ok(blocks) => blocks.into_iter().map(|block| PoolEvent::Reward(Box::new(block))).collect(),
-        Err(error) => vec![PoolEvent::Unbooked { error: error.to_string() }],
-    };
-    let mut template = node.template();
-    template.bits = config.job_bits.unwrap_or(template.bits);
-    let pay = books.pay(&template, &config.pay_to);
-    (template, pay, settled)
-}
-
 async fn accept(shared: Arc<Shared>, port: usize, mut listener: TcpListener) {
+    // Without a job there is nothing to say: what miners are told at first depends on it.
+    let is_there = |job: &Arc<PoolJob>| !matches!(job.origin, Origin::Nowhere);
+    if shared.jobs.clone().wait_for(is_there).await.is_err() {
+        return;
+    }
     // Sessions end with this task.
     let mut sessions = tokio::task::JoinSet::new();
     loop {
@@ -257,7 +281,7 @@ async fn accept(shared: Arc<Shared>, port: usize, mut listener: TcpListener) {
 
 /// Waits until a scenario lets nobody connect: until when.
 async fn shut(shared: &Shared) -> Instant {
-    match &shared.config.faults {
+    match &shared.faults {
         Some(faults) => faults.is_shut().await,
         None => std::future::pending().await,
     }

@@ -3,7 +3,7 @@
 use super::end::End;
 use super::session::Session;
 use super::sessions::Claim;
-use super::{EXTRANONCE1_SIZE, EXTRANONCE2_SIZE, PoolJob, Refusal, ShareRecord};
+use super::{EXTRANONCE1_SIZE, PoolJob, Refusal, ShareRecord};
 use crate::faults::{Fault, Garbage, Gate, Incident, Line, MaskMethod, Owner};
 use midstate_stratum::Difficulty;
 use midstate_stratum::message::{ServerCall, Submit};
@@ -58,10 +58,7 @@ impl Session<'_> {
                 }
                 Ok(())
             }
-            Fault::Reconnect { host, port, wait } => {
-                let port = port.or(host.as_ref().and(self.shared.decoy));
-                self.call(&ServerCall::Reconnect { host, port, wait }).await
-            }
+            Fault::Reconnect { host, port, wait } => self.call(&ServerCall::Reconnect { host, port, wait }).await,
             Fault::Garbage { form } => self.wire.write(&garbage(form)).await,
             Fault::Message { text } => self.call(&ServerCall::ShowMessage(text)).await,
             Fault::GetVersion => self.ask("client.get_version", &ServerCall::GetVersion).await,
@@ -80,9 +77,9 @@ impl Session<'_> {
             }
             Fault::Extranonce => self.change_extranonce().await,
             Fault::Mask { mask, method } => {
-                let mask = u32::from_str_radix(&mask, 16).unwrap_or(0) & self.shared.config.version_mask;
+                let mask = u32::from_str_radix(&mask, 16).unwrap_or(0) & self.jobs.borrow().mask;
                 // Who did not ask for it may roll none.
-                if self.mask_asked {
+                if self.mask_asked.is_some() {
                     self.mask = mask;
                 }
                 let line = ServerCall::SetVersionMask(mask).to_line(&Value::Null);
@@ -96,7 +93,7 @@ impl Session<'_> {
             Fault::Jobs { count, clean } => {
                 for _ in 0..count {
                     let job = Arc::clone(&self.jobs.borrow());
-                    let again = self.shared.book.again(&job);
+                    let again = self.again(&job);
                     self.send_job(&again, clean).await?;
                 }
                 Ok(())
@@ -104,7 +101,7 @@ impl Session<'_> {
             Fault::StaleJob => {
                 let job = Arc::clone(&self.jobs.borrow());
                 match self.shared.book.before(&job) {
-                    Some(stale) => self.send_job(&self.shared.book.again(&stale), false).await,
+                    Some(stale) => self.send_job(&self.again(&stale), false).await,
                     None => Ok(()),
                 }
             }
@@ -123,19 +120,22 @@ impl Session<'_> {
     }
 
     async fn change_extranonce(&mut self) -> Result<(), End> {
-        let new = self.shared.sessions.take(None, Instant::now());
-        let extranonce1 = new.extranonce1().to_vec();
+        let Some(space) = self.space.clone() else { return Ok(()) };
+        // Where all places are taken it cannot have another.
+        let Some(new) = self.shared.take(None, &space) else { return Ok(()) };
+        let extranonce1 = space.extranonce1(new.extranonce1());
         if let Some(old) = self.claim.replace(new) {
             self.odd.extranonces.push(old.extranonce1());
         }
-        self.call(&ServerCall::SetExtranonce { extranonce1, extranonce2_size: EXTRANONCE2_SIZE }).await?;
+        self.call(&ServerCall::SetExtranonce { extranonce1, extranonce2_size: space.extranonce2_size }).await?;
         self.send_changed().await
     }
 
     /// The job that is sent in place of this one, if a scenario says so.
     pub(super) fn odd_job(&mut self, job: &PoolJob) -> Option<Arc<PoolJob>> {
         let faults = self.wire.gate.as_ref()?.faults();
-        let odd = faults.job().map(|change| self.shared.book.odd(job, change));
+        let number = self.number();
+        let odd = faults.job().map(|change| self.shared.book.odd(job, number, change));
         let id = odd.as_ref().map_or(&job.id, |odd| &odd.id);
         if let Some(claim) = &self.claim {
             self.odd.under.insert(id.clone(), claim.extranonce1());
@@ -144,15 +144,20 @@ impl Session<'_> {
         odd
     }
 
-    /// Enters a share in the ledger.
-    pub(super) fn note_share(&self, submit: &Submit, record: &ShareRecord, came: Instant) {
+    /// Enters a share in the ledger. Its job was sent under `sent`.
+    pub(super) fn note_share(
+        &self,
+        submit: &Submit,
+        sent: Option<[u8; EXTRANONCE1_SIZE]>,
+        record: &ShareRecord,
+        came: Instant,
+    ) {
         let Some(faults) = self.wire.gate.as_ref().map(Gate::faults) else { return };
         let claimed = self.claim.as_ref().map(Claim::extranonce1);
         let own = self.odd.extranonces.iter().copied().chain(claimed).map(|own| (own, Owner::Itself));
         let others = faults.extranonces().into_iter().map(|other| (other, Owner::Another));
         let is_right = |other| {
-            Some(other) != record.extranonce1
-                && record.extranonce1.is_some_and(|sent| self.shared.would_meet(submit, sent, other, self.mask))
+            Some(other) != sent && sent.is_some_and(|sent| self.shared.would_meet(submit, sent, other, self.mask))
         };
         let is_low = matches!(record.verdict, Err(Refusal::LowDifficulty { .. }));
         let mut all = own.chain(others).filter(|_| is_low);

@@ -1,6 +1,6 @@
 //! What is known of a share: what came, what judged it, and what became of it.
 
-use super::{EXTRANONCE1_SIZE, Refusal};
+use super::Refusal;
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hex::DisplayHex;
@@ -22,7 +22,7 @@ pub struct ShareRecord {
     /// The job's id.
     pub job: String,
     /// What the pool put before extranonce2; none if the connection has not subscribed. It stays with a session that is resumed.
-    pub extranonce1: Option<[u8; EXTRANONCE1_SIZE]>,
+    pub extranonce1: Option<Vec<u8>>,
     /// What the miner put into the coinbase.
     pub extranonce2: Vec<u8>,
     /// The header's time.
@@ -69,7 +69,8 @@ impl ShareRecord {
     /// Whether it is work that was done, be it accepted or too late.
     pub(super) fn work(&self) -> Option<Difficulty> {
         let judged = self.judged.as_ref().filter(|judged| judged.meets_target)?;
-        matches!(self.verdict, Ok(()) | Err(Refusal::Stale { .. })).then_some(judged.difficulty)
+        let is_work = matches!(self.verdict, Ok(()) | Err(Refusal::Stale { .. } | Refusal::Void { .. }));
+        is_work.then_some(judged.difficulty)
     }
 
     /// A JSON object with all its members always: null stands for what is not known.
@@ -86,7 +87,7 @@ impl ShareRecord {
             "worker": self.worker(),
             "job": self.job,
             "height": judged.map(|judged| judged.height),
-            "extranonce1": self.extranonce1.map(|bytes| bytes.to_lower_hex_string()),
+            "extranonce1": self.extranonce1.as_ref().map(DisplayHex::to_lower_hex_string),
             "extranonce2": self.extranonce2.to_lower_hex_string(),
             "ntime": word(self.ntime),
             "nonce": word(self.nonce),

@@ -87,6 +87,28 @@ pub enum Refusal {
         /// How long shares for the one before are accepted.
         grace: Duration,
     },
+    /// The upstream made the job void.
+    #[error("stale: job {job} is void since {:.1} s", since.as_secs_f64())]
+    Void {
+        /// The job.
+        job: String,
+        /// How long it has been void.
+        since: Duration,
+    },
+    /// The upstream refused the share.
+    #[error("the upstream refused it: {message} (code {code})")]
+    Upstream {
+        /// The upstream's code.
+        code: i64,
+        /// The upstream's words.
+        message: String,
+    },
+    /// The upstream did not say a word on the share.
+    #[error("the upstream cannot say whether it takes it: {why}")]
+    NoUpstream {
+        /// Why not.
+        why: String,
+    },
     /// The hash is above the target.
     #[error("low difficulty: {} < {asked}, hash {hash} > target {target}", below(*reached, *asked))]
     LowDifficulty {
@@ -124,7 +146,9 @@ impl Refusal {
             Refusal::TooEarly { .. } | Refusal::TooLate { .. } => (Reject::Other, "ntime"),
             Refusal::VersionBits { .. } => (Reject::Other, "version-bits"),
             Refusal::Duplicate { .. } => (Reject::Duplicate, "duplicate"),
-            Refusal::Stale { .. } => (Reject::JobNotFound, "stale"),
+            Refusal::Stale { .. } | Refusal::Void { .. } => (Reject::JobNotFound, "stale"),
+            Refusal::Upstream { code, message } => (reject(*code, message), "upstream"),
+            Refusal::NoUpstream { .. } => (Reject::Other, "no-upstream"),
             Refusal::LowDifficulty { .. } => (Reject::LowDifficulty, "low-difficulty"),
             Refusal::Unbuildable { .. } => (Reject::Other, "unbuildable"),
             Refusal::Unrecorded { .. } => (Reject::Other, "unrecorded"),
@@ -136,6 +160,23 @@ impl From<&Refusal> for RpcError {
     fn from(refusal: &Refusal) -> RpcError {
         RpcError { code: refusal.kind().0.code(), message: refusal.to_string() }
     }
+}
+
+/// What an upstream's refusal stands for: by its code, or by its words where the code is none that pools share.
+fn reject(code: i64, words: &str) -> Reject {
+    let all = [
+        (Reject::JobNotFound, "stale"),
+        (Reject::Duplicate, "duplicate"),
+        (Reject::LowDifficulty, "low difficulty"),
+        (Reject::Unauthorized, "unauthorized"),
+        (Reject::NotSubscribed, "not subscribed"),
+    ];
+    if let Some((reject, _)) = all.iter().find(|(reject, _)| reject.code() == code) {
+        return *reject;
+    }
+    let words = words.to_lowercase();
+    let said = all.iter().find(|(_, word)| code != Reject::Other.code() && words.contains(word));
+    said.map_or(Reject::Other, |(reject, _)| *reject)
 }
 
 /// A difficulty to four digits, rounded down, so that it is below `asked` as it is shown too. As floats the two may be equal.
@@ -188,6 +229,14 @@ mod tests {
             ),
         ] {
             assert_eq!((RpcError::from(&refusal).code, refusal.to_string().as_str()), (code, said));
+        }
+        for (code, message, ours) in
+            [(21, "?", 21), (2, "Stale", 21), (-1, "Duplicate share", 22), (20, "stale", 20), (7, "no", 20)]
+        {
+            let refusal = Refusal::Upstream { code, message: message.to_owned() };
+            assert_eq!(RpcError::from(&refusal).code, ours);
+            let words = format!("the upstream refused it: {message} (code {code})");
+            assert_eq!(refusal.to_string(), words);
         }
         let text = low(0.003_177, 1.0).to_string();
         assert!(text.starts_with("low difficulty: 0.003177 < 1, hash 0000"), "{text}");

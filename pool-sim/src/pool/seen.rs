@@ -19,12 +19,14 @@ pub(super) struct Earlier {
 }
 
 /// Knows the headers of shares, from whatever connection. A header belongs to one job, as each has a coinbase of its own, and to
-/// one session, as extranonce1 is in it too.
+/// one session, as extranonce1 is in it too. Jobs that repeat an upstream's count as one: their family.
 pub(super) trait Seen: Send + Sync {
     /// The share of this job that had this header, if any.
     fn find(&self, job: &str, header: BlockHash) -> Option<Earlier>;
     /// Notes a share, unless another had its header: then it says which.
     fn note(&self, job: &str, header: BlockHash, share: Earlier) -> Option<Earlier>;
+    /// A share that was noted as accepted is not: its upstream refused it.
+    fn refuse(&self, job: &str, header: BlockHash);
     /// No share of this job will be accepted any more.
     fn forget(&self, job: &str);
 }
@@ -62,6 +64,12 @@ impl Seen for Memory {
                 free.insert(share);
                 None
             }
+        }
+    }
+
+    fn refuse(&self, job: &str, header: BlockHash) {
+        if let Some(share) = self.lock().get_mut(job).and_then(|headers| headers.get_mut(&header)) {
+            share.accepted = false;
         }
     }
 

@@ -8,7 +8,7 @@
 //! network failed without a word, and who noticed only by the silence. If it lived nevertheless, its connection ends, and it
 //! joins anew as after any other.
 
-use super::{EXTRANONCE1_SIZE, PoolConfig};
+use super::EXTRANONCE1_SIZE;
 use bitcoin::BlockHash;
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
 use bitcoin::hex::DisplayHex;
@@ -32,8 +32,10 @@ pub(super) struct Sessions {
 
 #[derive(Default)]
 struct State {
-    /// How many there were so far, counted on from the first extranonce1.
+    /// How many ids there were so far.
     count: u64,
+    /// How far the places are counted, on from the first extranonce1.
+    reached: u64,
     living: HashMap<String, Arc<Living>>,
     /// Oldest first.
     ended: VecDeque<Ended>,
@@ -80,35 +82,39 @@ pub(super) struct Claim<'a> {
 }
 
 impl Sessions {
-    pub(super) fn new(config: &PoolConfig) -> io::Result<Sessions> {
+    /// The first session's extranonce1 is this, and each further one counts on.
+    pub(super) fn new(first: u32, resume_within: Duration, silent_after: Duration) -> io::Result<Sessions> {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
-        Ok(Sessions {
-            first: config.first_extranonce1,
-            resume_within: config.resume_within,
-            silent_after: config.silent_after,
-            secret,
-            state: Mutex::default(),
-        })
+        Ok(Sessions { first, resume_within, silent_after, secret, state: Mutex::default() })
     }
 
-    /// The session of that id, if there is one to be had; else a new one.
-    pub(super) fn take(&self, asked: Option<&str>, now: Instant) -> Claim<'_> {
+    /// The session of that id, if there is one to be had; else a new one. There are so many places, and `is_living` says of one
+    /// whether a job of it can still be answered: its miner may be searching there. `None` if no place is free.
+    pub(super) fn take(
+        &self,
+        asked: Option<&str>,
+        now: Instant,
+        places: u64,
+        is_living: impl Fn([u8; EXTRANONCE1_SIZE]) -> bool,
+    ) -> Option<Claim<'_>> {
         let mut state = self.state();
         state.forget(self.resume_within, now);
         let found = asked.and_then(|id| {
-            let (extranonce1, last) = state.resume(id, self.silent_after, now)?;
+            let (extranonce1, last) = state.resume(id, self.silent_after, now, places)?;
             Some((id.to_owned(), extranonce1, Some(last)))
         });
-        let (id, extranonce1, before) = found.unwrap_or_else(|| {
-            let (id, extranonce1) = state.invent(self);
-            (id, extranonce1, None)
-        });
+        let (id, extranonce1, before) = if let Some(found) = found {
+            found
+        } else {
+            let extranonce1 = state.free(self.first, places, |place| is_living(place.to_be_bytes()))?;
+            (state.invent(self), extranonce1, None)
+        };
         let last = Mutex::new(Last { heard: now, sent: before.and_then(|last| last.sent) });
         let living = Arc::new(Living { extranonce1, last, taken: Notify::new() });
         state.used.insert(extranonce1);
         state.living.insert(id.clone(), Arc::clone(&living));
-        Claim { id, living, before, from: self }
+        Some(Claim { id, living, before, from: self })
     }
 
     /// Forgets those that ended, and those that live cannot be resumed either.
@@ -138,32 +144,41 @@ impl State {
     }
 
     /// Its extranonce1 and what happened last in it, if it can be had.
-    fn resume(&mut self, id: &str, silent_after: Duration, now: Instant) -> Option<(u32, Last)> {
-        if let Some(at) = self.ended.iter().position(|ended| ended.id == id) {
+    fn resume(&mut self, id: &str, silent_after: Duration, now: Instant, places: u64) -> Option<(u32, Last)> {
+        let fits = |extranonce1: u32| u64::from(extranonce1) < places;
+        if let Some(at) = self.ended.iter().position(|ended| ended.id == id && fits(ended.extranonce1)) {
             return self.ended.remove(at).map(|ended| (ended.extranonce1, ended.last));
         }
         let living = self.living.get(id)?;
         let last = *living.last();
-        if now.saturating_duration_since(last.heard) < silent_after {
+        if now.saturating_duration_since(last.heard) < silent_after || !fits(living.extranonce1) {
             return None;
         }
         living.taken.notify_one();
         Some((living.extranonce1, last))
     }
 
-    /// An id and an extranonce1 that nobody has.
-    fn invent(&mut self, sessions: &Sessions) -> (String, u32) {
-        loop {
-            let count = self.count;
-            self.count += 1;
-            let extranonce1 = sessions.first.wrapping_add(count as u32);
-            if !self.used.contains(&extranonce1) {
-                let mut engine = HmacEngine::<sha256::Hash>::new(&sessions.secret);
-                engine.input(&count.to_be_bytes());
-                let digest = Hmac::from_engine(engine).to_byte_array();
-                return (digest[..16].to_lower_hex_string(), extranonce1);
+    /// A place that nobody has, and where nobody can still be searching. If there is none, an ended session's that cannot be of use
+    /// any more.
+    fn free(&mut self, first: u32, places: u64, is_living: impl Fn(u32) -> bool) -> Option<u32> {
+        for _ in 0..places {
+            let place = ((u64::from(first) + self.reached) % places) as u32;
+            self.reached += 1;
+            if !self.used.contains(&place) && !is_living(place) {
+                return Some(place);
             }
         }
+        let is_useless = |ended: &Ended| u64::from(ended.extranonce1) < places && !is_living(ended.extranonce1);
+        let at = self.ended.iter().position(is_useless)?;
+        self.ended.remove(at).map(|ended| ended.extranonce1)
+    }
+
+    /// An id that nobody has.
+    fn invent(&mut self, sessions: &Sessions) -> String {
+        let mut engine = HmacEngine::<sha256::Hash>::new(&sessions.secret);
+        engine.input(&self.count.to_be_bytes());
+        self.count += 1;
+        Hmac::from_engine(engine).to_byte_array()[..16].to_lower_hex_string()
     }
 }
 
@@ -231,31 +246,54 @@ mod tests {
         std::sync::LazyLock::new(|| Sent { difficulty: Difficulty::ONE, previous_block_hash: BlockHash::all_zeros() });
 
     fn sessions(first_extranonce1: u32) -> Sessions {
-        let pay_to = crate::anyone_can_spend().script_pubkey();
-        let config = PoolConfig::new("127.0.0.1:0".parse().unwrap(), Difficulty::ONE, pay_to);
-        Sessions::new(&PoolConfig { first_extranonce1, ..config }).unwrap()
+        Sessions::new(first_extranonce1, Duration::from_secs(600), Duration::from_secs(60)).unwrap()
+    }
+
+    fn take<'a>(sessions: &'a Sessions, asked: Option<&str>, now: Instant) -> Claim<'a> {
+        sessions.take(asked, now, 1 << 32, |_| false).unwrap()
+    }
+
+    #[test]
+    fn a_place_is_given_again_only_when_no_job_of_it_lives() {
+        let sessions = sessions(0);
+        let now = Instant::now();
+        let claims: Vec<_> = (0..256).map(|_| sessions.take(None, now, 256, |_| false).unwrap()).collect();
+        let places: HashSet<_> = claims.iter().map(Claim::extranonce1).collect();
+        assert_eq!((places.len(), places.contains(&[0, 0, 0, 255])), (256, true));
+        assert!(sessions.take(None, now, 256, |_| false).is_none());
+        let (gone, kept) = (claims[7].extranonce1(), claims[8].id().to_owned());
+        drop(claims);
+        // All ended and could be resumed. One has no use any more.
+        assert!(sessions.take(None, now, 256, |_| true).is_none());
+        assert_eq!(sessions.take(None, now, 256, |place| place != gone).unwrap().extranonce1(), gone);
+        assert!(sessions.take(Some(&kept), now, 256, |_| true).unwrap().is_resumed());
+        // Later all are forgotten, and those whose jobs are void are free.
+        let later = now + Duration::from_secs(601);
+        assert_eq!(sessions.take(None, later, 256, |place| place[3] != 9).unwrap().extranonce1(), [0, 0, 0, 9]);
+        // Where there are fewer places, not all sessions can be resumed.
+        assert!(!sessions.take(Some(&kept), later, 4, |_| false).unwrap().is_resumed());
     }
 
     #[test]
     fn one_connection_at_a_time() {
         let sessions = sessions(u32::MAX);
         let now = Instant::now();
-        let first = sessions.take(None, now);
+        let first = take(&sessions, None, now);
         assert_eq!(first.extranonce1(), [0xff; 4]);
-        let second = sessions.take(None, now);
+        let second = take(&sessions, None, now);
         assert_eq!(second.extranonce1(), [0; 4]);
         assert_ne!(first.id(), second.id());
         let id = first.id().to_owned();
         // Taken, never given, and no id at all.
         let forged = "0".repeat(32);
         for (asked, expected) in [(id.as_str(), 1), (forged.as_str(), 2), ("ž", 3)] {
-            let claim = sessions.take(Some(asked), now);
+            let claim = take(&sessions, Some(asked), now);
             assert_eq!((claim.living.extranonce1, claim.is_resumed()), (expected, false));
             assert_ne!(claim.id(), asked);
         }
         first.keep(*SENT);
         drop(first);
-        let resumed = sessions.take(Some(&id), now);
+        let resumed = take(&sessions, Some(&id), now);
         assert_eq!((resumed.extranonce1(), resumed.id()), ([0xff; 4], id.as_str()));
         assert_eq!((resumed.is_resumed(), resumed.before().and_then(|last| last.sent)), (true, Some(*SENT)));
     }
@@ -263,11 +301,11 @@ mod tests {
     #[test]
     fn what_ended_long_ago_is_forgotten() {
         let sessions = sessions(7);
-        let first = sessions.take(None, Instant::now());
+        let first = take(&sessions, None, Instant::now());
         let id = first.id().to_owned();
         drop(first);
         let late = Instant::now() + Duration::from_secs(601);
-        let other = sessions.take(Some(&id), late);
+        let other = take(&sessions, Some(&id), late);
         assert_eq!((other.extranonce1(), other.is_resumed()), ([0, 0, 0, 8], false));
         assert_eq!(sessions.state().used.len(), 1);
     }
@@ -275,16 +313,16 @@ mod tests {
     #[test]
     fn a_silent_connection_loses_its_session_and_does_not_take_it_along_when_it_ends() {
         let sessions = sessions(7);
-        let silent = sessions.take(None, Instant::now());
+        let silent = take(&sessions, None, Instant::now());
         let id = silent.id().to_owned();
         silent.keep(*SENT);
         let minute_later = Instant::now() + Duration::from_secs(61);
-        let new = sessions.take(Some(&id), minute_later);
+        let new = take(&sessions, Some(&id), minute_later);
         assert_eq!((new.extranonce1(), new.before().and_then(|last| last.sent)), ([0, 0, 0, 7], Some(*SENT)));
         wait_until_taken(&silent);
         drop(silent);
         // It lives on.
-        assert_eq!(sessions.take(Some(&id), minute_later).extranonce1(), [0, 0, 0, 8]);
+        assert_eq!(take(&sessions, Some(&id), minute_later).extranonce1(), [0, 0, 0, 8]);
         assert_eq!(sessions.state().ended.len(), 1);
     }
 

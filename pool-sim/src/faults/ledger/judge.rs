@@ -32,7 +32,12 @@ impl Ledger {
         let words = refusal.to_string();
         match refusal {
             // Judged above, or the pool's own fault: what a miner was not told, it cannot know.
-            Refusal::Stale { .. } | Refusal::Unbuildable { .. } | Refusal::Unrecorded { .. } => {}
+            Refusal::Stale { .. }
+            | Refusal::Void { .. }
+            | Refusal::Unbuildable { .. }
+            | Refusal::Unrecorded { .. }
+            | Refusal::Upstream { .. }
+            | Refusal::NoUpstream { .. } => {}
             Refusal::UnknownJob { .. } if self.known.contains(&record.job) => {
                 found.push((Check::OldSessions, format!("of job {:?}, which another session was given", record.job)));
             }

@@ -5,7 +5,7 @@ use super::{
     SchemeKind, StoreError, StoredShare, Terms, User, Weights, Work, Written,
 };
 use crate::node::{Node, Template};
-use crate::pool::{PoolJob, ShareRecord};
+use crate::pool::{Origin, PoolJob, ShareRecord};
 use bitcoin::address::NetworkUnchecked;
 use bitcoin::{Address, Amount, Network, ScriptBuf, TxOut};
 use std::cmp::Reverse;
@@ -133,7 +133,8 @@ impl Open<'_> {
     pub(in crate::pool) fn share(&mut self, record: &ShareRecord, job: &PoolJob, node: &Node) -> Entered {
         let mut entered = Entered::default();
         let Some(judged) = &record.judged else { return entered };
-        let (weights, user) = (job.weights, owner(&record.user));
+        let Origin::Node { weights, parts } = &job.origin else { return entered };
+        let (weights, user) = (*weights, owner(&record.user));
         let header = judged.header.block_hash();
         let is_accepted = record.verdict.is_ok();
         if is_accepted {
@@ -148,7 +149,7 @@ impl Open<'_> {
                 time: record.time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
                 finder: user,
                 weights,
-                parts: job.parts.as_deref().cloned(),
+                parts: parts.as_deref().cloned(),
                 is_active: node.hash_at(judged.height) == Some(header),
             };
             match self.books.block(found) {

@@ -111,11 +111,13 @@ impl Vardiff {
         self.review
     }
 
-    /// Sets another lower limit, and begins anew where difficulty was below it. True if so.
-    pub fn set_min(&mut self, min: Option<Difficulty>, now: Duration) -> bool {
-        self.pace.min = min;
-        within(&self.pace, self.difficulty.get())
-            .is_some_and(|raised| self.change(raised, Search::begin(now)).is_some())
+    /// Sets other limits, and begins anew where difficulty was beyond them. True if so.
+    pub fn set_limits(&mut self, min: Option<Difficulty>, max: Option<Difficulty>, now: Duration) -> bool {
+        (self.pace.min, self.pace.max) = (min, max);
+        let is_within = min.is_none_or(|min| min <= self.difficulty) && max.is_none_or(|max| self.difficulty <= max);
+        !is_within
+            && within(&self.pace, self.difficulty.get())
+                .is_some_and(|changed| self.change(changed, Search::begin(now)).is_some())
     }
 
     /// A share came that met the difficulty of its job. The new difficulty, if that changes it. Shares of other difficulties

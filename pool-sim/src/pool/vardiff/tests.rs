@@ -187,8 +187,8 @@ fn a_resumed_session_does_not_search_again() {
 #[test]
 fn a_higher_lower_limit_takes_hold_at_once() {
     let mut vardiff = Vardiff::new(pace(20.0), Difficulty::ONE, Duration::ZERO);
-    assert!(!vardiff.set_min(Some(Difficulty::new(0.5).unwrap()), Duration::from_secs(1)));
-    assert!(vardiff.set_min(Some(Difficulty::new(64.0).unwrap()), Duration::from_secs(1)));
+    assert!(!vardiff.set_limits(Some(Difficulty::new(0.5).unwrap()), None, Duration::from_secs(1)));
+    assert!(vardiff.set_limits(Some(Difficulty::new(64.0).unwrap()), None, Duration::from_secs(1)));
     assert_eq!(vardiff.difficulty(), Difficulty::new(64.0).unwrap());
     // Nothing comes for an hour: no easier than that.
     for second in 2..3600 {

@@ -1,0 +1,7 @@
+//! The proxy: on our own pool, whose counts must agree with its own, and under all that an upstream may do.
+
+mod miner;
+mod mining;
+mod program;
+mod rig;
+mod upstream;
