@@ -12,8 +12,8 @@ pub const MAX_LINE: usize = 128 * 1024;
 /// A line that is longer than this is not passed over to its end: it has none, most likely.
 const MAX_SKIPPED: usize = 2 * 1024 * 1024;
 
-/// How much is read at once at least.
-const READ_SIZE: usize = 4096;
+/// How much is read at once at least. Every connection that waits keeps room for it, and a share is shorter.
+const READ_SIZE: usize = 1024;
 
 /// Why there is no line.
 #[derive(Debug, Error)]

@@ -2,10 +2,11 @@
 
 use super::accounts::Headers;
 use bitcoin::BlockHash;
+use bitcoin::hashes::Hash;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A share that came before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +36,37 @@ pub(super) trait Seen: Send + Sync {
 #[derive(Debug)]
 pub(super) struct Memory {
     before: Box<dyn Headers>,
-    jobs: Mutex<HashMap<String, HashMap<BlockHash, Earlier>>>,
+    jobs: Mutex<Jobs>,
+}
+
+type Jobs = HashMap<String, HashMap<Half, Packed>>;
+
+/// The lower half of a header's hash: two that agree in it cost 2^64 hashes, and the second is refused.
+type Half = [u8; 16];
+
+fn half(header: BlockHash) -> Half {
+    std::array::from_fn(|at| header.as_byte_array()[at])
+}
+
+/// An earlier share in sixteen bytes: there may be millions.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    /// Its number, and in the lowest bit whether it was accepted.
+    number: u64,
+    /// Milliseconds since 1970.
+    time: u64,
+}
+
+impl Packed {
+    fn new(Earlier { number, accepted, time }: Earlier) -> Packed {
+        let time = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Packed { number: number << 1 | u64::from(accepted), time }
+    }
+
+    fn unpack(self) -> Earlier {
+        let time = UNIX_EPOCH + Duration::from_millis(self.time);
+        Earlier { number: self.number >> 1, accepted: self.number & 1 == 1, time }
+    }
 }
 
 impl Memory {
@@ -43,7 +74,7 @@ impl Memory {
         Memory { before, jobs: Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, HashMap<BlockHash, Earlier>>> {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
         // A panic cannot leave it half-written.
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -51,29 +82,43 @@ impl Memory {
 
 impl Seen for Memory {
     fn find(&self, job: &str, header: BlockHash) -> Option<Earlier> {
-        let earlier = self.lock().get(job).and_then(|headers| headers.get(&header).copied());
+        let earlier = self.lock().get(job).and_then(|headers| headers.get(&half(header)).copied());
         // The store has no shares but accepted ones.
         let stored = || self.before.find(header).map(|(number, time)| Earlier { number, accepted: true, time });
-        earlier.or_else(stored)
+        earlier.map(Packed::unpack).or_else(stored)
     }
 
     fn note(&self, job: &str, header: BlockHash, share: Earlier) -> Option<Earlier> {
-        match self.lock().entry(job.to_owned()).or_default().entry(header) {
-            Entry::Occupied(earlier) => Some(*earlier.get()),
+        match self.lock().entry(job.to_owned()).or_default().entry(half(header)) {
+            Entry::Occupied(earlier) => Some(earlier.get().unpack()),
             Entry::Vacant(free) => {
-                free.insert(share);
+                free.insert(Packed::new(share));
                 None
             }
         }
     }
 
     fn refuse(&self, job: &str, header: BlockHash) {
-        if let Some(share) = self.lock().get_mut(job).and_then(|headers| headers.get_mut(&header)) {
-            share.accepted = false;
+        if let Some(share) = self.lock().get_mut(job).and_then(|headers| headers.get_mut(&half(header))) {
+            share.number &= !1;
         }
     }
 
     fn forget(&self, job: &str) {
         self.lock().remove(job);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_packed_is_as_it_was_to_the_millisecond(number in 0..u64::MAX >> 1, accepted: bool, millis in 0..1u64 << 42) {
+            let earlier = Earlier { number, accepted, time: UNIX_EPOCH + Duration::from_millis(millis) };
+            prop_assert_eq!(Packed::new(earlier).unpack(), earlier);
+        }
     }
 }
