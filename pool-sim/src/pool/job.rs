@@ -28,10 +28,10 @@ pub struct PoolJob {
     pub previous_block_hash: BlockHash,
     /// Whether it voids the older ones.
     pub clean: bool,
-    /// The coinbase without witness, up to extranonce1 and from after extranonce2 on.
-    coinbase: [Vec<u8>; 2],
+    /// The coinbase without witness, up to extranonce1 and from after extranonce2 on. Jobs that repeat an upstream's share it.
+    coinbase: [Arc<[u8]>; 2],
     /// The hashes beside the coinbase's way to the merkle root, lowest first.
-    branches: Vec<[u8; 32]>,
+    branches: Arc<[[u8; 32]]>,
     version: i32,
     bits: CompactTarget,
     pub(super) time: u32,
@@ -76,7 +76,7 @@ impl PoolJob {
         // Version, count of inputs, null outpoint, length of the script; then the height's push.
         let height_size = coinbase.input[0].script_sig.len() - extra.len();
         let start = SCRIPT_AT + height_size + 1;
-        let halves = [bytes[..start].to_vec(), bytes[start + placeholder.len()..].to_vec()];
+        let halves = [&bytes[..start], &bytes[start + placeholder.len()..]].map(Arc::from);
         PoolJob {
             id: format!("{number:x}"),
             height: template.height,
@@ -84,7 +84,7 @@ impl PoolJob {
             clean,
             coinbase: halves,
             // The coinbase is the only transaction.
-            branches: Vec::new(),
+            branches: Arc::default(),
             version: template.version,
             bits: template.bits,
             time: template.current_time,
@@ -109,8 +109,8 @@ impl PoolJob {
             height: height(&notify.coinbase1),
             previous_block_hash: BlockHash::from_byte_array(notify.previous_block_hash),
             clean,
-            coinbase: [notify.coinbase1.clone(), notify.coinbase2.clone()],
-            branches: notify.merkle_branches.clone(),
+            coinbase: [&notify.coinbase1, &notify.coinbase2].map(|half| Arc::from(&half[..])),
+            branches: Arc::from(&notify.merkle_branches[..]),
             version: notify.version.cast_signed(),
             bits: CompactTarget::from_consensus(notify.nbits),
             time: notify.ntime,
@@ -128,8 +128,8 @@ impl PoolJob {
             height: 0,
             previous_block_hash: BlockHash::all_zeros(),
             clean: false,
-            coinbase: [Vec::new(), Vec::new()],
-            branches: Vec::new(),
+            coinbase: [Arc::default(), Arc::default()],
+            branches: Arc::default(),
             version: 0,
             bits: CompactTarget::from_consensus(0),
             time: 0,
@@ -160,8 +160,9 @@ impl PoolJob {
         match &self.origin {
             Origin::Node { .. } => {
                 // The second half begins with the push of the tag and the number.
-                let at = 1 + TAG.len();
-                again.coinbase[1][at..at + 4].copy_from_slice(&number.to_be_bytes());
+                let (at, mut half) = (1 + TAG.len(), self.coinbase[1].to_vec());
+                half[at..at + 4].copy_from_slice(&number.to_be_bytes());
+                again.coinbase[1] = half.into();
                 again.family.clone_from(&again.id);
             }
             Origin::Upstream(of) => {
@@ -186,7 +187,7 @@ impl PoolJob {
             if let Some(output) = coinbase.output.first_mut() {
                 output.script_pubkey = ScriptBuf::new_p2wpkh(&WPubkeyHash::all_zeros());
             }
-            let rest = serialize(&coinbase).get(coinbase1.len() + gap.len()..).map(<[u8]>::to_vec);
+            let rest = serialize(&coinbase).get(coinbase1.len() + gap.len()..).map(Arc::from);
             self.coinbase[1] = rest.unwrap_or_default();
             if self.upstream().is_some() {
                 self.origin = Origin::Nowhere;
@@ -197,13 +198,13 @@ impl PoolJob {
     }
 
     pub(super) fn notify(&self) -> Notify {
-        let [coinbase1, coinbase2] = self.coinbase.clone();
+        let [coinbase1, coinbase2] = [0, 1].map(|half| self.coinbase[half].to_vec());
         Notify {
             job_id: self.id.clone(),
             previous_block_hash: self.previous_block_hash.to_byte_array(),
             coinbase1,
             coinbase2,
-            merkle_branches: self.branches.clone(),
+            merkle_branches: self.branches.to_vec(),
             version: self.version.cast_unsigned(),
             nbits: self.bits.to_consensus(),
             ntime: self.time,
@@ -249,7 +250,7 @@ impl PoolJob {
 
     fn coinbase(&self, submit: &Submit, number: [u8; EXTRANONCE1_SIZE]) -> Vec<u8> {
         let [coinbase1, coinbase2] = &self.coinbase;
-        [coinbase1, &self.space.extranonce1(number), &submit.extranonce2, coinbase2].map(|part| &part[..]).concat()
+        [&coinbase1[..], &self.space.extranonce1(number), &submit.extranonce2, coinbase2].concat()
     }
 }
 

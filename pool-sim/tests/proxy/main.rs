@@ -1,5 +1,6 @@
 //! The proxy: on our own pool, whose counts must agree with its own, and under all that an upstream may do.
 
+mod hostile;
 mod miner;
 mod mining;
 mod program;

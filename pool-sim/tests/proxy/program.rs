@@ -2,7 +2,7 @@
 
 use super::miner::Miner;
 use super::rig::{Rig, hashes, until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
@@ -46,8 +46,9 @@ async fn what_it_does_is_one_object_a_line_and_the_password_is_shown_nowhere() {
     })
     .await;
     let url = format!("stratum+tcp://{}", pool.pool.address());
-    let arguments =
-        ["--upstream", &url, "--user", "alice.rig", "--listen", "127.0.0.1:0", "--json", "--control", "127.0.0.1:0"];
+    let arguments = ["--upstream", &url, "--user", "alice.rig", "--listen", "127.0.0.1:0", "--json"];
+    // Some seconds after the first connection it ends by itself.
+    let arguments = [&arguments[..], &["--control", "127.0.0.1:0", "--seconds", "8"]].concat();
     let mut proxy = Running(program(&arguments).spawn().unwrap());
     let mut lines = BufReader::new(proxy.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let ready: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
@@ -61,19 +62,36 @@ async fn what_it_does_is_one_object_a_line_and_the_password_is_shown_nowhere() {
     let is_word = |word: &str| help.split(|c: char| !c.is_alphanumeric() && c != '_').any(|other| other == word);
     let mut kinds = std::collections::BTreeSet::new();
     let mut seen = String::new();
-    while !["upstream_share", "left"].iter().all(|kind| kinds.contains(*kind)) {
-        let line = lines.next().unwrap();
+    let mut summary = Value::Null;
+    for line in lines {
         seen += &line;
         let event: Value = serde_json::from_str(&line).unwrap();
         let kind = event["event"].as_str().unwrap().to_owned();
-        if kind.starts_with("upstream") {
+        if kind.starts_with("upstream") || kind == "summary" {
             for key in event.as_object().unwrap().keys().chain([&kind]) {
                 assert!(is_word(key), "{key}");
             }
         }
+        if kind == "summary" {
+            summary = event;
+        }
         kinds.insert(kind);
     }
-    for kind in ["upstream_connected", "upstream_difficulty", "upstream_job", "subscribed", "job", "share"] {
+    let upstream = &summary["upstream"];
+    assert_eq!((&summary["refused"], &upstream["refused"]), (&json!({}), &json!({})), "{summary}");
+    // Each share is one that the upstream pays for.
+    let counts = [&summary["accepted"], &upstream["handed_on"], &upstream["accepted"]];
+    assert!(counts.iter().all(|count| *count == counts[0]) && counts[0].as_u64().unwrap() > 3, "{summary}");
+    for kind in [
+        "upstream_connected",
+        "upstream_difficulty",
+        "upstream_job",
+        "upstream_share",
+        "subscribed",
+        "share",
+        "left",
+        "verdict",
+    ] {
         assert!(kinds.contains(kind), "{kind}: {kinds:?}");
     }
     assert!(!seen.contains("hunter2"));
