@@ -94,8 +94,8 @@ pub(super) struct Session<'a> {
     throttle: Throttle,
     /// The share that is being answered.
     answering: Option<u64>,
-    /// Shares that were handed on, and what came of them.
-    handed: (mpsc::UnboundedSender<Handed>, mpsc::UnboundedReceiver<Handed>),
+    /// Shares that were handed on, and what came of them. A channel makes room for 32 at once: in boxes, that is little.
+    handed: (mpsc::UnboundedSender<Box<Handed>>, mpsc::UnboundedReceiver<Box<Handed>>),
     pub(super) odd: Oddities,
 }
 
@@ -373,7 +373,7 @@ impl<'a> Session<'a> {
                     shared.hand_on(&mut record, handing, &family).await;
                     shared.say(PoolEvent::Share(Box::new(record.clone())));
                     // The miner may have left.
-                    let _ = handed.send(Handed { id, submit, sent, came, record });
+                    let _ = handed.send(Box::new(Handed { id, submit, sent, came, record }));
                 });
                 None
             }
@@ -381,8 +381,8 @@ impl<'a> Session<'a> {
     }
 
     /// The upstream's word on a share has come.
-    async fn on_handed(&mut self, handed: Handed) -> Result<(), End> {
-        let Handed { id, submit, sent, came, record } = handed;
+    async fn on_handed(&mut self, handed: Box<Handed>) -> Result<(), End> {
+        let Handed { id, submit, sent, came, record } = *handed;
         self.note_share(&submit, sent, &record, came);
         let line = match answer(&record) {
             Ok(result) => result_line(&id, &result),
