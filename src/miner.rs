@@ -157,7 +157,11 @@ impl Miner {
                     if self.searched_until.is_some_and(|since| since.elapsed() >= PATIENCE) {
                         self.search_on();
                     }
-                    return Event::Stats(self.stats());
+                    let stats = self.stats();
+                    if let Some(upstream) = &self.upstream {
+                        upstream.set_hashrate(stats.hashrate().seconds_10);
+                    }
+                    return Event::Stats(stats);
                 }
             }
         }

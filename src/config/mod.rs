@@ -68,6 +68,9 @@ pub struct PoolConfig {
     pub tls_fingerprint: Option<Fingerprint>,
     /// For TLS, a PEM file of the authorities that may vouch for the pool.
     pub tls_ca: Option<PathBuf>,
+    /// For Stratum V2, whether a pool is joined whose URL has no authority's key.
+    #[cfg(feature = "v2")]
+    pub sv2_insecure: Option<bool>,
     /// A SOCKS5 proxy, as `HOST:PORT`.
     pub socks5: Option<String>,
     /// A difficulty of shares to ask for.

@@ -25,6 +25,8 @@ mod session;
 mod split;
 mod tls;
 mod url;
+#[cfg(feature = "v2")]
+mod v2;
 
 pub use error::SessionError;
 #[cfg(feature = "solo")]
@@ -33,7 +35,9 @@ pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, Template, TemplateError
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
-pub use url::{PoolUrl, UrlError};
+pub use url::{PoolUrl, Protocol, UrlError};
+#[cfg(feature = "v2")]
+pub use v2::{AuthorityKey, Effect, Frame, KeyError, Talk, V2Error};
 
 use crate::job::{Job, Share};
 use midstate_stratum::Difficulty;
@@ -54,6 +58,8 @@ const VERSION_MASK: u32 = 0x1fff_e000;
 const STEP: Duration = Duration::from_secs(4);
 /// The same for a pool that was too slow several times running: it may be slow and not dead.
 const SLOW_STEP: Duration = Duration::from_secs(30);
+/// So many rejections without an acceptance between them are no bad luck, nor are so many messages that make no sense.
+const STORM: u32 = 30;
 /// So many events wait for the miner at most. A job is the largest, of up to half a line.
 const EVENTS: usize = 128;
 
@@ -122,6 +128,9 @@ pub struct Pool {
     pub credentials: Credentials,
     /// Whose certificates are taken for its own, where the URL says TLS.
     pub trust: Trust,
+    /// For Stratum V2, whether a pool is joined though its URL has no authority's key: anybody in between may then be the pool.
+    #[cfg(feature = "v2")]
+    pub sv2_insecure: bool,
     /// A SOCKS5 proxy, as `HOST:PORT`, such as Tor's. It looks the pool's name up.
     pub socks5: Option<String>,
     /// The difficulty to ask for.
@@ -146,6 +155,8 @@ impl Pool {
             url,
             credentials,
             trust: Trust::default(),
+            #[cfg(feature = "v2")]
+            sv2_insecure: false,
             socks5: None,
             suggest_difficulty: None,
             quota: None,
@@ -253,6 +264,7 @@ pub enum Event {
 pub struct Handle {
     shares: mpsc::UnboundedSender<Share>,
     sources: watch::Sender<Vec<Source>>,
+    hashrate: watch::Sender<f64>,
 }
 
 impl Handle {
@@ -262,6 +274,11 @@ impl Handle {
     /// The upstream's task is gone: the share comes back.
     pub fn submit(&self, share: Share) -> Result<(), Box<Share>> {
         self.shares.send(share).map_err(|unsent| Box::new(unsent.0))
+    }
+
+    /// Says how fast the miner is, in hashes a second: some pools are told, so that they choose the difficulty by it.
+    pub fn set_hashrate(&self, hashrate: f64) {
+        self.hashrate.send_replace(hashrate);
     }
 
     /// Goes on with other sources. What is known of those that stay is kept, their order is the new one, and a session with one of

@@ -7,7 +7,7 @@ use super::outbox::Outbox;
 use super::pauses;
 #[cfg(feature = "payout")]
 use super::payout::Inspection;
-use super::{Credentials, Event, Pool, PoolUrl, STEP, VERSION_MASK, next_number};
+use super::{Credentials, Event, Pool, PoolUrl, STEP, STORM, VERSION_MASK, next_number};
 use crate::job::{Job, Share};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
@@ -28,9 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
 /// A pool that says nothing for so long is gone: pools renotify within a minute. Nor does one take shares that answers none for so
 /// long.
-pub(super) const SILENCE: Duration = Duration::from_secs(90);
-/// So many rejections without an acceptance between them are no bad luck, nor are so many lines that make no sense.
-const STORM: u32 = 30;
+const SILENCE: Duration = Duration::from_secs(90);
 /// So many shares may wait for an answer. Then the oldest is given up.
 const MOST_UNANSWERED: usize = 10_000;
 /// The extension of that name (BIP 310).
@@ -196,7 +194,7 @@ impl<'a> Session<'a> {
             };
             return (self.heard + self.step, overdue);
         }
-        let silence = (self.heard + SILENCE, SessionError::Silent);
+        let silence = (self.heard + SILENCE, SessionError::Silent(SILENCE));
         let oldest = self.pending.values().find_map(|pending| match pending {
             Pending::Submit { sent, .. } => Some(*sent),
             _ => None,

@@ -29,13 +29,22 @@ pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
     let (sources, wanted) = watch::channel(sources);
-    let mut split =
-        Split { lanes: Vec::new(), on: None, since: Instant::now(), served: 0.0, wanted, events, shares: from_miner };
+    let (hashrate, measured) = watch::channel(0.0);
+    let mut split = Split {
+        lanes: Vec::new(),
+        on: None,
+        since: Instant::now(),
+        served: 0.0,
+        wanted,
+        hashrate: measured,
+        events,
+        shares: from_miner,
+    };
     tokio::spawn(async move {
         split.take_over().await;
         split.run().await;
     });
-    (Handle { shares, sources }, to_miner)
+    (Handle { shares, sources, hashrate }, to_miner)
 }
 
 struct Split {
@@ -48,6 +57,8 @@ struct Split {
     served: f64,
     /// What the sources should be.
     wanted: watch::Receiver<Vec<Source>>,
+    /// The miner's, in hashes a second; 0 while it is not known.
+    hashrate: watch::Receiver<f64>,
     events: Sender<Event>,
     shares: UnboundedReceiver<Share>,
 }
@@ -70,8 +81,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>) -> Lane {
-        let (handle, said) = failover::spawn(sources.clone());
+    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>, hashrate: f64) -> Lane {
+        let (handle, said) = failover::spawn(sources.clone(), hashrate);
         Lane {
             sources,
             quota,
@@ -115,6 +126,7 @@ impl Split {
                     None => break,
                 },
                 () = changed(&mut self.wanted) => self.take_over().await,
+                () = changed(&mut self.hashrate) => self.pass_on_hashrate(),
                 (place, event) = next(&mut self.lanes) => match event {
                     Some(event) => self.on_event(place, event).await,
                     None => self.remove(place),
@@ -134,6 +146,12 @@ impl Split {
     async fn say(&self, event: Event) {
         // Nobody listens only when the miner is going away, which the shares show.
         let _ = self.events.send(event).await;
+    }
+
+    /// Each lane is mined on at the whole speed, if not all the time.
+    fn pass_on_hashrate(&mut self) {
+        let hashrate = *self.hashrate.borrow_and_update();
+        self.lanes.iter().filter_map(|lane| lane.handle.as_ref()).for_each(|handle| handle.set_hashrate(hashrate));
     }
 
     async fn route(&self, share: Share) {
@@ -220,7 +238,8 @@ impl Split {
         for (quota, sources) in lanes {
             let known = (0..kept.len()).find(|place| !kept[*place] && self.lanes[*place].is_of(&sources, quota));
             let Some(known) = known else {
-                self.lanes.push(Lane::new(sources, quota));
+                let hashrate = *self.hashrate.borrow();
+                self.lanes.push(Lane::new(sources, quota, hashrate));
                 continue;
             };
             kept[known] = true;

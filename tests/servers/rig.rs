@@ -3,7 +3,7 @@
 use crate::common::joined::{pool, share};
 use crate::common::scripted::{PATIENCE, Pool, job};
 use midstate::job::Share;
-use midstate::upstream::{self, Event, SessionError, Trust, spawn};
+use midstate::upstream::{self, Event, Protocol, SessionError, Trust, spawn};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
 use std::collections::HashMap;
@@ -142,7 +142,7 @@ pub(crate) async fn run(scenario: Scenario) -> Result<Duration, String> {
     let mut pool = pool(address.port());
     if let Some((trust, _)) = &scenario.tls {
         pool = upstream::Pool { trust: trust.clone(), ..pool };
-        pool.url.tls = true;
+        pool.url.protocol = Protocol::V1Tls;
         "localhost".clone_into(&mut pool.url.host);
     }
     let done = Arc::new(AtomicBool::new(false));

@@ -6,6 +6,8 @@ use midstate::config::{PoolConfig, Secret, SourceUrl, Table};
 use midstate::upstream::{Credentials, Pool, Source, Trust};
 #[cfg(feature = "solo")]
 use midstate::upstream::{Login, Node};
+#[cfg(feature = "v2")]
+use midstate::upstream::{PoolUrl, Protocol, V2Error};
 use midstate_stratum::Difficulty;
 use serde_json::{Value, json};
 
@@ -77,6 +79,16 @@ impl OfPool<'_, '_, '_> {
         }
     }
 
+    /// Whether a pool may be joined that nobody vouches for.
+    #[cfg(feature = "v2")]
+    fn insecure(&mut self, url: &PoolUrl) -> Result<bool, SettingsError> {
+        let yes = self.take("sv2_insecure", |pool| pool.sv2_insecure.as_ref(), |yes| json!(yes), json!(false));
+        match url.protocol {
+            Protocol::V2 { authority: None } if yes != Some(true) => Err(V2Error::NoAuthority(url.to_string()).into()),
+            _ => Ok(yes.unwrap_or_default()),
+        }
+    }
+
     fn password(&mut self) -> Result<String, SettingsError> {
         let itself = ("password", (|pool| pool.password.is_some()) as fn(&PoolConfig) -> bool);
         let password = if self.either(itself, ("password_file", |pool| pool.password_file.is_some()))? {
@@ -109,6 +121,8 @@ impl OfPool<'_, '_, '_> {
                 Source::Pool(Pool {
                     quota,
                     trust: self.trust()?,
+                    #[cfg(feature = "v2")]
+                    sv2_insecure: self.insecure(&url)?,
                     socks5: self.take("socks5", |pool| pool.socks5.as_ref(), text, Value::Null),
                     suggest_difficulty: self.take(
                         "suggest_difficulty",
