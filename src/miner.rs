@@ -10,7 +10,7 @@
 //! they are said and counted as stale.
 
 use crate::engine::{self, Engine, Hashrate, WorkerStats};
-use crate::job::{Job, JobError, JobStream, MAX_EXTRANONCE2_SIZE, Origin, Share};
+use crate::job::{Job, JobError, JobStream, Origin, Share};
 use crate::upstream;
 use midstate_stratum::Target;
 use std::collections::VecDeque;
@@ -277,10 +277,10 @@ impl Miner {
         if self.paused {
             return;
         }
-        // Jobs may differ in nothing that is hashed: each begins at another extranonce2.
-        let first_extranonce2 = self.jobs << (4 * job.extranonce2_size.min(MAX_EXTRANONCE2_SIZE));
+        // Jobs may differ in nothing that is hashed: each begins elsewhere.
+        let before = self.jobs;
         self.jobs += 1;
-        match JobStream::new(Arc::clone(job), self.engine.versions(), first_extranonce2) {
+        match JobStream::new(Arc::clone(job), self.engine.versions(), before) {
             Ok(stream) => self.engine.set_source(Box::new(stream)),
             Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
         }

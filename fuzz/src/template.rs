@@ -27,8 +27,8 @@ pub fn template(answer: &[u8]) {
     for first in [0, 0xfe, u128::MAX] {
         let mut stream = JobStream::new(template.job.clone(), 4, first).expect("there is room to roll");
         let (work, origin) = stream.next().expect("there is work");
-        let Job { coinbase1, extranonce1, coinbase2, version, version_mask, .. } = &*origin.job;
-        let coinbase = [coinbase1, extranonce1, &origin.extranonce2, coinbase2].map(Vec::as_slice).concat();
+        let Job { version, version_mask, .. } = &*origin.job;
+        let coinbase = origin.job.coinbase().expect("a template has one").with(&origin.extranonce2);
         let coinbase: Transaction = consensus::deserialize(&coinbase).expect("a coinbase");
         assert!(coinbase.is_coinbase() && coinbase.input[0].script_sig.len() <= 100);
         assert_eq!(coinbase.output[0].script_pubkey, pay_to);

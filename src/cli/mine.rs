@@ -2,7 +2,7 @@
 
 use super::CliError;
 use super::reload::Reload;
-use super::report::{JSON_HELP, Reporter, bip34_height};
+use super::report::{JSON_HELP, Reporter, height};
 use super::resolve::Settings;
 use super::settings::SettingArgs;
 use super::share_log::{self, ShareLog};
@@ -98,7 +98,7 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<(), CliError> {
                     if let Some(share) = accepted_block(&event) {
                         let job = &share.origin.job;
                         let previous = midstate::sha256::Hash(job.previous_block_hash).to_string();
-                        reporter.block(&share.hash.to_string(), bip34_height(&job.coinbase1), &previous)?;
+                        reporter.block(&share.hash.to_string(), height(job), &previous)?;
                     }
                 }
                 () = hangups.next() => {

@@ -7,7 +7,7 @@ use hex::prelude::DisplayHex;
 use midstate::backend::Identity;
 use midstate::config::Secret;
 use midstate::engine;
-use midstate::job::Share;
+use midstate::job::{Job, Share};
 use midstate::miner::{self, Stats};
 use midstate::upstream::{self, SessionError};
 use midstate_stratum::Target;
@@ -183,7 +183,7 @@ impl Reporter {
                 })
             }
             upstream::Event::Job { job, difficulty, clean } => {
-                let height = bip34_height(&job.coinbase1);
+                let height = height(job);
                 let previous_block = midstate::sha256::Hash(job.previous_block_hash).to_string();
                 self.tip = Some((height.map(|height| height - 1), previous_block.clone()));
                 let difficulty = difficulty.get();
@@ -426,11 +426,16 @@ fn count(number: usize, what: &str) -> String {
     }
 }
 
+/// The height of a job's block, if that can be seen.
+pub(super) fn height(job: &Job) -> Option<u32> {
+    bip34_height(&job.coinbase()?.coinbase1)
+}
+
 /// The height that a coinbase begins its input with (BIP 34), if the part before the extranonces shows it.
 ///
 /// The input's script follows the transaction's version (4 bytes), its count of inputs (1), the null outpoint (36) and
 /// the script's length (1, as a script has at most 100 bytes).
-pub(super) fn bip34_height(coinbase1: &[u8]) -> Option<u32> {
+fn bip34_height(coinbase1: &[u8]) -> Option<u32> {
     let script = coinbase1.get(42..)?;
     match *script.first()? {
         // OP_1 to OP_16.

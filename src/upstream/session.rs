@@ -8,7 +8,7 @@ use super::pauses;
 #[cfg(feature = "payout")]
 use super::payout::Inspection;
 use super::{Credentials, Event, Pool, PoolUrl, STEP, STORM, VERSION_MASK, next_number};
-use crate::job::{Job, Share};
+use crate::job::{Job, Root, Share, SplitCoinbase};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
     ClientCall, Configure, ConfigureReply, Envelope, Id, MessageError, Notify, RpcError, ServerCall, Submit,
@@ -455,11 +455,13 @@ impl<'a> Session<'a> {
         let job = Job {
             id: notify.job_id.clone(),
             previous_block_hash: notify.previous_block_hash,
-            coinbase1: notify.coinbase1.clone(),
-            extranonce1: extranonce1.clone(),
-            extranonce2_size: *extranonce2_size,
-            coinbase2: notify.coinbase2.clone(),
-            merkle_branches: notify.merkle_branches.clone(),
+            root: Root::Coinbase(SplitCoinbase {
+                coinbase1: notify.coinbase1.clone(),
+                extranonce1: extranonce1.clone(),
+                extranonce2_size: *extranonce2_size,
+                coinbase2: notify.coinbase2.clone(),
+                merkle_branches: notify.merkle_branches.clone(),
+            }),
             version: notify.version,
             version_mask: self.version_mask,
             nbits: notify.nbits,

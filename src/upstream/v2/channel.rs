@@ -1,7 +1,7 @@
 //! A channel: what a pool gave for it, and the job that comes of that.
 
 use super::message::ServerMessage;
-use crate::job::{Job, MAX_EXTRANONCE2_SIZE};
+use crate::job::{Job, MAX_EXTRANONCE2_SIZE, Root, SplitCoinbase};
 use crate::upstream::VERSION_MASK;
 use midstate_stratum::Target;
 use midstate_stratum::message::MessageError;
@@ -178,11 +178,13 @@ impl Channel {
         let job = Arc::new(Job {
             id: offer.id.to_string(),
             previous_block_hash,
-            coinbase1: offer.coinbase_prefix,
-            extranonce1: offer.extranonce_prefix,
-            extranonce2_size: self.extranonce2_size(),
-            coinbase2: offer.coinbase_suffix,
-            merkle_branches: offer.path,
+            root: Root::Coinbase(SplitCoinbase {
+                coinbase1: offer.coinbase_prefix,
+                extranonce1: offer.extranonce_prefix,
+                extranonce2_size: self.extranonce2_size(),
+                coinbase2: offer.coinbase_suffix,
+                merkle_branches: offer.path,
+            }),
             version: offer.version,
             version_mask: if offer.rolls { self.version_mask() } else { 0 },
             nbits,
@@ -199,7 +201,7 @@ impl Channel {
     /// When the job should go on with a later time, as a device that does 2^32 hashes a second could be through with it.
     pub(super) fn stale_at(&self) -> Option<Instant> {
         let Current { job, since } = self.current.as_ref()?;
-        let bits = 8 * job.extranonce2_size as u32 + job.version_mask.count_ones();
+        let bits = 8 * job.extranonce2_size() as u32 + job.version_mask.count_ones();
         Some(*since + Duration::from_secs(1 << bits.min(16)))
     }
 
