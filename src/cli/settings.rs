@@ -7,6 +7,8 @@ use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use midstate::config::{PoolConfig, Secret, SourceUrl};
+#[cfg(feature = "v2")]
+use midstate::upstream::ChannelKind;
 use midstate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
@@ -68,6 +70,11 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]
     pub sv2_insecure: Option<bool>,
+    /// For Stratum V2, which kind of channel is opened: extended or standard. On a standard one the pool gives a merkle root in place of
+    /// a coinbase, so that nobody sees whom it pays [default: extended]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "KIND")]
+    pub sv2_channel: Option<ChannelKind>,
     /// A SOCKS5 proxy, such as Tor's; it looks the pool's name up
     #[arg(long, value_name = "HOST:PORT")]
     pub socks5: Option<String>,
@@ -151,6 +158,8 @@ impl SettingArgs {
             tls_ca: self.tls_ca.clone().filter(|_| of("tls_ca")),
             #[cfg(feature = "v2")]
             sv2_insecure: self.sv2_insecure.filter(|_| of("sv2_insecure")),
+            #[cfg(feature = "v2")]
+            sv2_channel: self.sv2_channel.filter(|_| of("sv2_channel")),
             socks5: self.socks5.clone().filter(|_| of("socks5")),
             suggest_difficulty: self.suggest_difficulty.filter(|_| of("suggest_difficulty")),
             minimum_difficulty: self.minimum_difficulty.filter(|_| of("minimum_difficulty")),

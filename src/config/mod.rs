@@ -17,6 +17,8 @@ pub use secret::Secret;
 pub use value::{Dispatch, DispatchError, SourceUrl};
 
 use crate::backend::Kind;
+#[cfg(feature = "v2")]
+use crate::upstream::ChannelKind;
 use crate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use crate::upstream::Payout;
@@ -71,6 +73,10 @@ pub struct PoolConfig {
     /// For Stratum V2, whether a pool is joined whose URL has no authority's key.
     #[cfg(feature = "v2")]
     pub sv2_insecure: Option<bool>,
+    /// For Stratum V2, which kind of channel is opened.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::text")]
+    pub sv2_channel: Option<ChannelKind>,
     /// A SOCKS5 proxy, as `HOST:PORT`.
     pub socks5: Option<String>,
     /// A difficulty of shares to ask for.

@@ -37,7 +37,7 @@ pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, Protocol, UrlError};
 #[cfg(feature = "v2")]
-pub use v2::{AuthorityKey, Effect, Frame, KeyError, Talk, V2Error};
+pub use v2::{AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, KeyError, Talk, V2Error};
 
 use crate::job::{Job, Share};
 use midstate_stratum::Difficulty;
@@ -131,6 +131,9 @@ pub struct Pool {
     /// For Stratum V2, whether a pool is joined though its URL has no authority's key: anybody in between may then be the pool.
     #[cfg(feature = "v2")]
     pub sv2_insecure: bool,
+    /// For Stratum V2, which kind of channel is opened.
+    #[cfg(feature = "v2")]
+    pub sv2_channel: ChannelKind,
     /// A SOCKS5 proxy, as `HOST:PORT`, such as Tor's. It looks the pool's name up.
     pub socks5: Option<String>,
     /// The difficulty to ask for.
@@ -157,6 +160,8 @@ impl Pool {
             trust: Trust::default(),
             #[cfg(feature = "v2")]
             sv2_insecure: false,
+            #[cfg(feature = "v2")]
+            sv2_channel: ChannelKind::default(),
             socks5: None,
             suggest_difficulty: None,
             quota: None,

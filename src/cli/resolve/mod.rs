@@ -124,6 +124,9 @@ pub(super) enum SettingsError {
     #[error(transparent)]
     Trust(#[from] TrustError),
     #[cfg(feature = "v2")]
+    #[error("verify-payout: on a standard channel nobody sees whom a job pays; expected --sv2-channel extended")]
+    Unverifiable,
+    #[cfg(feature = "v2")]
     #[error(transparent)]
     V2(#[from] V2Error),
     #[error("password file {path:?}: {source}")]

@@ -3,11 +3,11 @@
 use super::{From, Layer, NO_PASSWORD, Origin, Resolver, SettingsError, path, text};
 use crate::cli::settings::{environment, flag};
 use midstate::config::{PoolConfig, Secret, SourceUrl, Table};
+#[cfg(feature = "v2")]
+use midstate::upstream::{ChannelKind, PoolUrl, Protocol, V2Error};
 use midstate::upstream::{Credentials, Pool, Source, Trust};
 #[cfg(feature = "solo")]
 use midstate::upstream::{Login, Node};
-#[cfg(feature = "v2")]
-use midstate::upstream::{PoolUrl, Protocol, V2Error};
 use midstate_stratum::Difficulty;
 use serde_json::{Value, json};
 
@@ -118,11 +118,15 @@ impl OfPool<'_, '_, '_> {
                 let user = user.ok_or_else(|| SettingsError::NoUser(url.to_string()))?;
                 let password = self.password()?;
                 let number = |difficulty: &Difficulty| json!(difficulty.get());
-                Source::Pool(Pool {
+                let pool = Pool {
                     quota,
                     trust: self.trust()?,
                     #[cfg(feature = "v2")]
                     sv2_insecure: self.insecure(&url)?,
+                    #[cfg(feature = "v2")]
+                    sv2_channel: self
+                        .take("sv2_channel", |pool| pool.sv2_channel.as_ref(), text, json!("extended"))
+                        .unwrap_or_default(),
                     socks5: self.take("socks5", |pool| pool.socks5.as_ref(), text, Value::Null),
                     suggest_difficulty: self.take(
                         "suggest_difficulty",
@@ -143,7 +147,15 @@ impl OfPool<'_, '_, '_> {
                         .take("strict", |pool| pool.strict.as_ref(), |strict| json!(strict), json!(false))
                         .unwrap_or_default(),
                     ..Pool::new(url, Credentials { user, password })
-                })
+                };
+                #[cfg(feature = "v2")]
+                if matches!(pool.url.protocol, Protocol::V2 { .. })
+                    && pool.sv2_channel == ChannelKind::Standard
+                    && pool.verify_payout.is_some()
+                {
+                    return Err(SettingsError::Unverifiable);
+                }
+                Source::Pool(pool)
             }
             #[cfg(feature = "solo")]
             SourceUrl::Node(url) => {

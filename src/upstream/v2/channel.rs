@@ -1,11 +1,17 @@
 //! A channel: what a pool gave for it, and the job that comes of that.
+//!
+//! On a standard channel the miner rolls no extranonce, and jobs come with a merkle root in place of a coinbase.
 
 use super::message::ServerMessage;
 use crate::job::{Job, MAX_EXTRANONCE2_SIZE, Root, SplitCoinbase};
 use crate::upstream::VERSION_MASK;
+use binary_sv2::U256Owned;
 use midstate_stratum::Target;
 use midstate_stratum::message::MessageError;
-use mining_sv2::{NewExtendedMiningJobOwned, OpenExtendedMiningChannelSuccessOwned, SetNewPrevHashOwned};
+use mining_sv2::{
+    NewExtendedMiningJobOwned, NewMiningJobOwned, OpenExtendedMiningChannelSuccessOwned,
+    OpenStandardMiningChannelSuccessOwned, SetNewPrevHashOwned,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +20,7 @@ use tokio::time::Instant;
 /// So many jobs for a later block are kept. A pool has one or two.
 const MOST_FUTURE: usize = 16;
 
-/// An extended channel.
+/// A channel.
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) id: u32,
@@ -24,7 +30,8 @@ pub(super) struct Channel {
     target: Target,
     /// For the next offer.
     prefix: Vec<u8>,
-    extranonce_size: usize,
+    /// How much of the extranonce is the miner's; `None` on a standard channel.
+    extranonce_size: Option<usize>,
     /// Whether the pool takes no version but the job's.
     fixed_version: bool,
     /// The oldest first.
@@ -39,12 +46,11 @@ pub(super) struct Channel {
 #[derive(Debug)]
 struct Offer {
     id: u32,
+    /// Empty for a job of a later block.
+    min_ntime: Option<u32>,
     version: u32,
-    rolls: bool,
-    coinbase_prefix: Vec<u8>,
-    coinbase_suffix: Vec<u8>,
-    path: Vec<[u8; 32]>,
-    extranonce_prefix: Vec<u8>,
+    version_mask: u32,
+    root: Root,
 }
 
 /// What the next block comes after.
@@ -67,7 +73,7 @@ struct Current {
 pub(super) struct UnknownJob(pub(super) u32);
 
 impl Channel {
-    pub(super) fn open(
+    pub(super) fn extended(
         opened: OpenExtendedMiningChannelSuccessOwned,
         fixed_version: bool,
         number: u64,
@@ -76,18 +82,44 @@ impl Channel {
         if extranonce_size > 32 {
             return Err(MessageError::new("extranonce_size", extranonce_size, "32 at most"));
         }
+        let channel =
+            Channel::new((opened.channel_id, opened.group_channel_id), &opened.target, fixed_version, number)?;
+        let prefix = opened.extranonce_prefix.into_bytes();
+        Ok(Channel { prefix, extranonce_size: Some(extranonce_size), ..channel })
+    }
+
+    pub(super) fn standard(
+        opened: OpenStandardMiningChannelSuccessOwned,
+        fixed_version: bool,
+        number: u64,
+    ) -> Result<Channel, MessageError> {
+        let channel =
+            Channel::new((opened.channel_id, opened.group_channel_id), &opened.target, fixed_version, number)?;
+        Ok(Channel { prefix: opened.extranonce_prefix.into_bytes(), ..channel })
+    }
+
+    fn new(
+        (id, group): (u32, u32),
+        easiest: &U256Owned,
+        fixed_version: bool,
+        number: u64,
+    ) -> Result<Channel, MessageError> {
         Ok(Channel {
-            id: opened.channel_id,
-            group: opened.group_channel_id,
-            target: target("target", &opened.target.to_array())?,
-            prefix: opened.extranonce_prefix.into_bytes(),
-            extranonce_size,
+            id,
+            group,
+            target: target("target", easiest)?,
+            prefix: Vec::new(),
+            extranonce_size: None,
             fixed_version,
             future: VecDeque::new(),
             tip: None,
             current: None,
             number,
         })
+    }
+
+    pub(super) fn is_standard(&self) -> bool {
+        self.extranonce_size.is_none()
     }
 
     /// Whether something is said to this channel.
@@ -105,11 +137,11 @@ impl Channel {
 
     /// How much of the extranonce is rolled.
     pub(super) fn extranonce2_size(&self) -> usize {
-        self.extranonce_size.min(MAX_EXTRANONCE2_SIZE)
+        self.extranonce_size.unwrap_or(0).min(MAX_EXTRANONCE2_SIZE)
     }
 
     fn unrolled(&self) -> usize {
-        self.extranonce_size - self.extranonce2_size()
+        self.extranonce_size.unwrap_or(0) - self.extranonce2_size()
     }
 
     /// The channel's part of a coinbase with this extranonce2.
@@ -121,7 +153,7 @@ impl Channel {
         if self.fixed_version { 0 } else { VERSION_MASK }
     }
 
-    pub(super) fn set_target(&mut self, maximum: &[u8; 32]) -> Result<(), MessageError> {
+    pub(super) fn set_target(&mut self, maximum: &U256Owned) -> Result<(), MessageError> {
         self.target = target("maximum_target", maximum)?;
         Ok(())
     }
@@ -135,19 +167,29 @@ impl Channel {
         self.group = group;
     }
 
-    /// A job, for now or for a later block. What is worked on now, if that changes.
-    pub(super) fn offer(&mut self, sent: NewExtendedMiningJobOwned) -> Result<Option<Arc<Job>>, MessageError> {
+    /// A job with a coinbase. What is worked on now, if that changes.
+    pub(super) fn offer_coinbase(&mut self, sent: NewExtendedMiningJobOwned) -> Result<Option<Arc<Job>>, MessageError> {
+        let root = Root::Coinbase(SplitCoinbase {
+            coinbase1: sent.coinbase_tx_prefix.into_bytes(),
+            extranonce1: self.extranonce1(),
+            extranonce2_size: self.extranonce2_size(),
+            coinbase2: sent.coinbase_tx_suffix.into_bytes(),
+            merkle_branches: sent.merkle_path.into_inner().iter().map(U256Owned::to_array).collect(),
+        });
+        let version_mask = if sent.version_rolling_allowed { self.version_mask() } else { 0 };
         let min_ntime = sent.min_ntime.into_inner();
-        let offer = Offer {
-            id: sent.job_id,
-            version: sent.version,
-            rolls: sent.version_rolling_allowed,
-            coinbase_prefix: sent.coinbase_tx_prefix.into_bytes(),
-            coinbase_suffix: sent.coinbase_tx_suffix.into_bytes(),
-            path: sent.merkle_path.into_inner().iter().map(binary_sv2::U256Owned::to_array).collect(),
-            extranonce_prefix: self.extranonce1(),
-        };
-        let Some(min_ntime) = min_ntime else {
+        self.offer(Offer { id: sent.job_id, min_ntime, version: sent.version, version_mask, root })
+    }
+
+    /// A job with a merkle root. What is worked on now, if that changes.
+    pub(super) fn offer_root(&mut self, sent: NewMiningJobOwned) -> Result<Option<Arc<Job>>, MessageError> {
+        let (root, version_mask) = (Root::Given(sent.merkle_root.to_array()), self.version_mask());
+        let min_ntime = sent.min_ntime.into_inner();
+        self.offer(Offer { id: sent.job_id, min_ntime, version: sent.version, version_mask, root })
+    }
+
+    fn offer(&mut self, offer: Offer) -> Result<Option<Arc<Job>>, MessageError> {
+        let Some(min_ntime) = offer.min_ntime else {
             self.future.retain(|other| other.id != offer.id);
             self.future.push_back(offer);
             if self.future.len() > MOST_FUTURE {
@@ -178,15 +220,9 @@ impl Channel {
         let job = Arc::new(Job {
             id: offer.id.to_string(),
             previous_block_hash,
-            root: Root::Coinbase(SplitCoinbase {
-                coinbase1: offer.coinbase_prefix,
-                extranonce1: offer.extranonce_prefix,
-                extranonce2_size: self.extranonce2_size(),
-                coinbase2: offer.coinbase_suffix,
-                merkle_branches: offer.path,
-            }),
+            root: offer.root,
             version: offer.version,
-            version_mask: if offer.rolls { self.version_mask() } else { 0 },
+            version_mask: offer.version_mask,
             nbits,
             ntime,
             // A header's time may be later by the seconds that passed, and no more: see `later`.
@@ -217,11 +253,11 @@ impl Channel {
 }
 
 /// A target that some hash can meet, from its little-endian bytes.
-fn target(field: &'static str, bytes: &[u8; 32]) -> Result<Target, MessageError> {
-    if *bytes == [0; 32] {
-        return Err(MessageError::new(field, 0, "a target above 0"));
+fn target(field: &'static str, number: &U256Owned) -> Result<Target, MessageError> {
+    match number.to_array() {
+        bytes if bytes == [0; 32] => Err(MessageError::new(field, 0, "a target above 0")),
+        bytes => Ok(Target::from_le_bytes(bytes)),
     }
-    Ok(Target::from_le_bytes(*bytes))
 }
 
 impl ServerMessage {
@@ -241,12 +277,14 @@ impl ServerMessage {
             ServerMessage::SubmitSuccess(message) => Some(message.channel_id),
             ServerMessage::SubmitError(message) => Some(message.channel_id),
             ServerMessage::ExtendedJob(message) => Some(message.channel_id),
+            ServerMessage::StandardJob(message) => Some(message.channel_id),
             ServerMessage::SetNewPrevHash(message) => Some(message.channel_id),
             ServerMessage::SetTarget(message) => Some(message.channel_id),
             ServerMessage::SetupSuccess(_)
             | ServerMessage::SetupError(_)
             | ServerMessage::Reconnect(_)
             | ServerMessage::OpenExtendedSuccess(_)
+            | ServerMessage::OpenStandardSuccess(_)
             | ServerMessage::OpenError(_)
             | ServerMessage::SetGroupChannel(_) => None,
         }

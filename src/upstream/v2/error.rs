@@ -74,6 +74,12 @@ pub enum V2Error {
     /// The pool chose a version that was not offered.
     #[error("used_version: {0}; expected 2, which alone was offered")]
     Version(u16),
+    /// A share's extranonce is longer than the protocol has it.
+    #[error("extranonce: more than 32 bytes; expected as many as the pool gave")]
+    Extranonce,
+    /// The pool opens no standard channels.
+    #[error("the pool opens extended channels only; expected --sv2-channel extended")]
+    ExtendedOnly,
     /// The pool refused to open a channel.
     #[error("the pool refused user {user:?} a channel: {code:?}{}", of_channel(code))]
     Open {
@@ -108,6 +114,8 @@ fn of_channel(code: &str) -> &'static str {
     match code {
         "unknown-user" | "invalid-user-identity" => "; check --user",
         "max-target-out-of-range" => "; check --minimum-difficulty",
+        "standard-channels-not-supported-for-custom-work" => "; try --sv2-channel extended",
+        "unsupported-min-extranonce-size" | "min-extranonce-size-too-large" => "; try --sv2-channel standard",
         "channel-capacity-exhausted" => "; it has no room for more miners",
         _ => "",
     }

@@ -12,11 +12,13 @@ use common_messages_sv2::{
 use midstate_stratum::message::MessageError;
 use mining_sv2 as mining;
 use mining_sv2::{
-    CloseChannel, CloseChannelOwned, NewExtendedMiningJob, NewExtendedMiningJobOwned, OpenExtendedMiningChannelOwned,
-    OpenExtendedMiningChannelSuccess, OpenExtendedMiningChannelSuccessOwned, OpenMiningChannelError,
-    OpenMiningChannelErrorOwned, SetExtranoncePrefix, SetExtranoncePrefixOwned, SetGroupChannel, SetGroupChannelOwned,
-    SetNewPrevHash, SetNewPrevHashOwned, SetTarget, SetTargetOwned, SubmitSharesError, SubmitSharesErrorOwned,
-    SubmitSharesExtendedOwned, SubmitSharesSuccess, UpdateChannelError, UpdateChannelErrorOwned, UpdateChannelOwned,
+    CloseChannel, CloseChannelOwned, NewExtendedMiningJob, NewExtendedMiningJobOwned, NewMiningJob, NewMiningJobOwned,
+    OpenExtendedMiningChannelOwned, OpenExtendedMiningChannelSuccess, OpenExtendedMiningChannelSuccessOwned,
+    OpenMiningChannelError, OpenMiningChannelErrorOwned, OpenStandardMiningChannelOwned,
+    OpenStandardMiningChannelSuccess, OpenStandardMiningChannelSuccessOwned, SetExtranoncePrefix,
+    SetExtranoncePrefixOwned, SetGroupChannel, SetGroupChannelOwned, SetNewPrevHash, SetNewPrevHashOwned, SetTarget,
+    SetTargetOwned, SubmitSharesError, SubmitSharesErrorOwned, SubmitSharesExtendedOwned, SubmitSharesStandard,
+    SubmitSharesSuccess, UpdateChannelError, UpdateChannelErrorOwned, UpdateChannelOwned,
 };
 
 /// What a pool says to a miner.
@@ -27,6 +29,7 @@ pub(super) enum ServerMessage {
     EndpointChanged(ChannelEndpointChanged),
     Reconnect(ReconnectOwned),
     OpenExtendedSuccess(OpenExtendedMiningChannelSuccessOwned),
+    OpenStandardSuccess(OpenStandardMiningChannelSuccessOwned),
     OpenError(OpenMiningChannelErrorOwned),
     UpdateError(UpdateChannelErrorOwned),
     Close(CloseChannelOwned),
@@ -34,6 +37,7 @@ pub(super) enum ServerMessage {
     SubmitSuccess(SubmitSharesSuccess),
     SubmitError(SubmitSharesErrorOwned),
     ExtendedJob(NewExtendedMiningJobOwned),
+    StandardJob(NewMiningJobOwned),
     SetNewPrevHash(SetNewPrevHashOwned),
     SetTarget(SetTargetOwned),
     SetGroupChannel(SetGroupChannelOwned),
@@ -44,9 +48,11 @@ pub(super) enum ServerMessage {
 pub(super) enum ClientMessage {
     Setup(SetupConnectionOwned),
     OpenExtended(OpenExtendedMiningChannelOwned),
+    OpenStandard(OpenStandardMiningChannelOwned),
     Update(UpdateChannelOwned),
     Close(CloseChannelOwned),
     SubmitExtended(SubmitSharesExtendedOwned),
+    SubmitStandard(SubmitSharesStandard),
 }
 
 impl ServerMessage {
@@ -73,6 +79,9 @@ impl ServerMessage {
             mining::MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS => ServerMessage::OpenExtendedSuccess(
                 parse::<OpenExtendedMiningChannelSuccess<'_>>("OpenExtendedMiningChannel.Success", bytes)?.into_owned(),
             ),
+            mining::MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL_SUCCESS => ServerMessage::OpenStandardSuccess(
+                parse::<OpenStandardMiningChannelSuccess<'_>>("OpenStandardMiningChannel.Success", bytes)?.into_owned(),
+            ),
             mining::MESSAGE_TYPE_OPEN_MINING_CHANNEL_ERROR => ServerMessage::OpenError(
                 parse::<OpenMiningChannelError<'_>>("OpenMiningChannel.Error", bytes)?.into_owned(),
             ),
@@ -94,6 +103,9 @@ impl ServerMessage {
             mining::MESSAGE_TYPE_NEW_EXTENDED_MINING_JOB => ServerMessage::ExtendedJob(
                 parse::<NewExtendedMiningJob<'_>>("NewExtendedMiningJob", bytes)?.into_owned(),
             ),
+            mining::MESSAGE_TYPE_NEW_MINING_JOB => {
+                ServerMessage::StandardJob(parse::<NewMiningJob<'_>>("NewMiningJob", bytes)?.into_owned())
+            }
             mining::MESSAGE_TYPE_MINING_SET_NEW_PREV_HASH => {
                 ServerMessage::SetNewPrevHash(parse::<SetNewPrevHash<'_>>("SetNewPrevHash", bytes)?.into_owned())
             }
@@ -130,6 +142,14 @@ impl ClientMessage {
                 mining::MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL,
                 mining::CHANNEL_BIT_OPEN_EXTENDED_MINING_CHANNEL,
             ),
+            ClientMessage::OpenStandard(message) => frame(
+                message,
+                mining::MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL,
+                mining::CHANNEL_BIT_OPEN_STANDARD_MINING_CHANNEL,
+            ),
+            ClientMessage::SubmitStandard(message) => {
+                frame(message, mining::MESSAGE_TYPE_SUBMIT_SHARES_STANDARD, mining::CHANNEL_BIT_SUBMIT_SHARES_STANDARD)
+            }
             ClientMessage::Update(message) => {
                 frame(message, mining::MESSAGE_TYPE_UPDATE_CHANNEL, mining::CHANNEL_BIT_UPDATE_CHANNEL)
             }

@@ -5,6 +5,7 @@
 mod channel;
 mod error;
 mod key;
+mod kind;
 mod message;
 mod noise;
 mod submits;
@@ -12,6 +13,7 @@ mod talk;
 
 pub use error::V2Error;
 pub use key::{AuthorityKey, KeyError};
+pub use kind::{ChannelKind, ChannelKindError};
 pub use noise::Frame;
 pub use talk::{Effect, Talk};
 

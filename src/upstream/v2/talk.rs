@@ -3,14 +3,17 @@
 use super::channel::{Channel, UnknownJob};
 use super::message::{ClientMessage, ServerMessage};
 use super::submits::Submits;
-use super::{Frame, V2Error};
+use super::{ChannelKind, Frame, V2Error};
 use crate::job::{Job, Share};
 use crate::upstream::error::SessionError;
 use crate::upstream::{Event, Pool, PoolUrl, STORM};
 use common_messages_sv2::{Protocol, SetupConnectionOwned};
 use midstate_stratum::message::MessageError;
 use midstate_stratum::{Difficulty, Target};
-use mining_sv2::{CloseChannelOwned, OpenExtendedMiningChannelOwned, SubmitSharesExtendedOwned, UpdateChannelOwned};
+use mining_sv2::{
+    CloseChannelOwned, OpenExtendedMiningChannelOwned, OpenStandardMiningChannelOwned, SubmitSharesExtendedOwned,
+    SubmitSharesStandard, UpdateChannelOwned,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +21,12 @@ use tokio::time::Instant;
 
 /// The version of the protocol.
 const VERSION: u16 = 2;
+/// Of `SetupConnection`: jobs must come with a merkle root.
+const REQUIRES_STANDARD_JOBS: u32 = 1;
 /// Of `SetupConnection.Success`: no version but the job's is taken.
 const REQUIRES_FIXED_VERSION: u32 = 1;
+/// Of `SetupConnection.Success`: no standard channel is opened.
+const REQUIRES_EXTENDED_CHANNELS: u32 = 2;
 /// How much of the extranonce is asked for: with the rolled versions, enough for years on a job.
 const LEAST_EXTRANONCE: u16 = 4;
 /// The number of the request for a channel: there is one.
@@ -47,6 +54,7 @@ pub struct Talk {
     stage: Stage,
     user: String,
     url: PoolUrl,
+    kind: ChannelKind,
     /// The easiest target that is wanted.
     most: Target,
     /// The session's number, which its jobs carry.
@@ -67,7 +75,7 @@ pub struct Talk {
 enum Stage {
     /// `SetupConnection` waits for its answer.
     Setup,
-    /// `OpenExtendedMiningChannel` does.
+    /// The request for a channel does.
     Opening { fixed_version: bool },
     /// There is a channel.
     Open { channel: Box<Channel>, worked: bool },
@@ -83,6 +91,7 @@ impl Talk {
             stage: Stage::Setup,
             user: pool.credentials.user.clone(),
             url: url.clone(),
+            kind: pool.sv2_channel,
             most: pool.minimum_difficulty.map_or(Target::MAX, Target::from),
             number,
             submits: Submits::new(),
@@ -96,8 +105,11 @@ impl Talk {
             protocol: Protocol::MiningProtocol,
             min_version: VERSION,
             max_version: VERSION,
-            // Nothing is required: an extended job is taken as it is, with or without versions to roll.
-            flags: 0,
+            // Versions to roll are not: a job is taken as it is.
+            flags: match talk.kind {
+                ChannelKind::Extended => 0,
+                ChannelKind::Standard => REQUIRES_STANDARD_JOBS,
+            },
             endpoint_host: text("endpoint_host", &url.host)?,
             endpoint_port: url.port,
             vendor: text("vendor", "midstate")?,
@@ -159,6 +171,9 @@ impl Talk {
                 if success.used_version != VERSION {
                     return Err(V2Error::Version(success.used_version).into());
                 }
+                if self.kind == ChannelKind::Standard && success.flags & REQUIRES_EXTENDED_CHANNELS != 0 {
+                    return Err(V2Error::ExtendedOnly.into());
+                }
                 self.stage = Stage::Opening { fixed_version: success.flags & REQUIRES_FIXED_VERSION != 0 };
                 self.open()?;
                 Ok(true)
@@ -170,18 +185,17 @@ impl Talk {
                 Err(V2Error::Open { user: self.user.clone(), code: error.error_code.as_utf8_or_hex() }.into())
             }
             (Stage::Opening { fixed_version }, ServerMessage::OpenExtendedSuccess(opened))
-                if opened.request_id == REQUEST =>
+                if opened.request_id == REQUEST && self.kind == ChannelKind::Extended =>
             {
-                let channel = Channel::open(opened, *fixed_version, self.number).map_err(V2Error::from)?;
-                let connected = Event::Connected {
-                    url: self.url.to_string(),
-                    extranonce1: channel.extranonce1(),
-                    extranonce2_size: channel.extranonce2_size(),
-                    version_mask: channel.version_mask(),
-                    resumed: false,
-                };
-                self.stage = Stage::Open { channel: Box::new(channel), worked: false };
-                self.say(connected);
+                let channel = Channel::extended(opened, *fixed_version, self.number).map_err(V2Error::from)?;
+                self.opened(channel);
+                Ok(true)
+            }
+            (Stage::Opening { fixed_version }, ServerMessage::OpenStandardSuccess(opened))
+                if opened.request_id == REQUEST && self.kind == ChannelKind::Standard =>
+            {
+                let channel = Channel::standard(opened, *fixed_version, self.number).map_err(V2Error::from)?;
+                self.opened(channel);
                 Ok(true)
             }
             (Stage::Open { channel, .. }, ServerMessage::SetGroupChannel(group)) => {
@@ -197,7 +211,7 @@ impl Talk {
             }
             (Stage::Setup, message) => Err(message.unexpected("SetupConnection.Success first").into()),
             (Stage::Opening { .. }, message) => {
-                Err(message.unexpected("OpenExtendedMiningChannel.Success first, to the request that was made").into())
+                Err(message.unexpected("a channel first, of the kind that was asked for").into())
             }
         }
     }
@@ -207,15 +221,23 @@ impl Talk {
         let Stage::Open { channel, .. } = &mut self.stage else { return Ok(false) };
         match message {
             ServerMessage::ExtendedJob(job) => {
-                if let Some(job) = channel.offer(job)? {
+                if let Some(job) = channel.offer_coinbase(job)? {
                     self.begin_job(job, false);
                 }
+            }
+            ServerMessage::StandardJob(job) if channel.is_standard() => {
+                if let Some(job) = channel.offer_root(job)? {
+                    self.begin_job(job, false);
+                }
+            }
+            message @ ServerMessage::StandardJob(_) => {
+                return Err(message.unexpected("NewExtendedMiningJob, on an extended channel").into());
             }
             ServerMessage::SetNewPrevHash(said) => {
                 let job = channel.set_tip(&said).map_err(|UnknownJob(id)| V2Error::UnknownJob(id))?;
                 self.begin_job(job, true);
             }
-            ServerMessage::SetTarget(target) => channel.set_target(target.maximum_target.as_array())?,
+            ServerMessage::SetTarget(target) => channel.set_target(&target.maximum_target)?,
             ServerMessage::SetExtranoncePrefix(prefix) => channel.set_prefix(prefix.extranonce_prefix.into_bytes()),
             ServerMessage::SubmitSuccess(success) => {
                 let answers = self.submits.accepted(success.last_sequence_number)?;
@@ -244,13 +266,34 @@ impl Talk {
     fn open(&mut self) -> Result<(), V2Error> {
         let hashrate = self.hashrate.unwrap_or(GUESS);
         self.told = (hashrate, Instant::now());
-        self.send(ClientMessage::OpenExtended(OpenExtendedMiningChannelOwned {
-            request_id: REQUEST,
-            user_identity: text("user_identity", &self.user)?,
-            nominal_hash_rate: hashrate as f32,
-            max_target: self.most.to_le_bytes().into(),
-            min_extranonce_size: LEAST_EXTRANONCE,
-        }))
+        let (nominal_hash_rate, max_target) = (hashrate as f32, self.most.to_le_bytes().into());
+        let user_identity = text("user_identity", &self.user)?;
+        self.send(match self.kind {
+            ChannelKind::Extended => ClientMessage::OpenExtended(OpenExtendedMiningChannelOwned {
+                request_id: REQUEST,
+                user_identity,
+                nominal_hash_rate,
+                max_target,
+                min_extranonce_size: LEAST_EXTRANONCE,
+            }),
+            ChannelKind::Standard => ClientMessage::OpenStandard(OpenStandardMiningChannelOwned {
+                request_id: REQUEST,
+                user_identity,
+                nominal_hash_rate,
+                max_target,
+            }),
+        })
+    }
+
+    fn opened(&mut self, channel: Channel) {
+        self.say(Event::Connected {
+            url: self.url.to_string(),
+            extranonce1: channel.extranonce1(),
+            extranonce2_size: channel.extranonce2_size(),
+            version_mask: channel.version_mask(),
+            resumed: false,
+        });
+        self.stage = Stage::Open { channel: Box::new(channel), worked: false };
     }
 
     fn begin_job(&mut self, job: Arc<Job>, clean: bool) {
@@ -278,22 +321,33 @@ impl Talk {
             self.say(Event::Lost(vec![share]));
             return Ok(());
         }
-        let (channel_id, extranonce) = (channel.id, channel.extranonce(&share.origin.extranonce2));
-        let extranonce = extranonce.try_into().map_err(|_| V2Error::Tampered)?;
-        let header = share.header;
+        let channel_id = channel.id;
+        // `None` on a standard channel. That it fits was seen when the channel was opened.
+        let extranonce = (!channel.is_standard()).then(|| channel.extranonce(&share.origin.extranonce2));
+        let (nonce, ntime, version) = (share.header.nonce(), share.header.ntime(), share.header.version());
         let (sequence_number, given_up) = self.submits.add(share);
         if let Some(share) = given_up {
             self.say(Event::Lost(vec![share]));
         }
-        self.send(ClientMessage::SubmitExtended(SubmitSharesExtendedOwned {
-            channel_id,
-            sequence_number,
-            job_id,
-            nonce: header.nonce(),
-            ntime: header.ntime(),
-            version: header.version(),
-            extranonce,
-        }))?;
+        self.send(match extranonce.map(TryInto::try_into) {
+            Some(extranonce) => ClientMessage::SubmitExtended(SubmitSharesExtendedOwned {
+                channel_id,
+                sequence_number,
+                job_id,
+                nonce,
+                ntime,
+                version,
+                extranonce: extranonce.map_err(|_| V2Error::Extranonce)?,
+            }),
+            None => ClientMessage::SubmitStandard(SubmitSharesStandard {
+                channel_id,
+                sequence_number,
+                job_id,
+                nonce,
+                ntime,
+                version,
+            }),
+        })?;
         Ok(())
     }
 
@@ -347,7 +401,7 @@ impl Talk {
     pub(super) fn waits_for(&self) -> Option<&'static str> {
         match self.stage {
             Stage::Setup => Some("SetupConnection"),
-            Stage::Opening { .. } => Some("OpenExtendedMiningChannel"),
+            Stage::Opening { .. } => Some("OpenMiningChannel"),
             Stage::Open { .. } => None,
         }
     }
