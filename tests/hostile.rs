@@ -6,6 +6,7 @@
 mod common {
     pub(crate) mod certificate;
     pub(crate) mod joined;
+    pub(crate) mod outlasting;
     pub(crate) mod scripted;
 }
 mod servers {

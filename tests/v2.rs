@@ -3,23 +3,31 @@
 
 mod common {
     pub(crate) mod joined;
+    pub(crate) mod outlasting;
     pub(crate) mod program;
     pub(crate) mod scripted;
     pub(crate) mod v2;
 }
+mod v2_servers {
+    pub(crate) mod rig;
+    pub(crate) mod table;
+}
 
 use bitcoin::hashes::{Hash, HashEngine, sha256d};
-use common::joined::{Miner, share};
+use common::joined::{self, Miner, share};
 use common::program::run;
-use common::scripted::listener;
+use common::scripted::{self, Pool, listener};
 use common::v2::{self, CHANNEL, GROUP, MIN_NTIME, NBITS, PREFIX, ROOM, V2Pool, job, target};
-use midstate::job::Job;
-use midstate::upstream::{Event, SessionError, V2Error};
+use common_messages_sv2::{MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, SetupConnectionSuccess};
+use midstate::job::{Job, Root};
+use midstate::upstream::{ChannelKind, Event, SessionError, V2Error};
 use midstate_stratum::Target;
 use mining_sv2::{
     CHANNEL_BIT_SET_TARGET, MESSAGE_TYPE_SET_EXTRANONCE_PREFIX, MESSAGE_TYPE_SET_GROUP_CHANNEL,
-    MESSAGE_TYPE_SET_TARGET, SetExtranoncePrefixOwned, SetGroupChannelOwned, SetTargetOwned,
+    MESSAGE_TYPE_SET_TARGET, SetExtranoncePrefixOwned, SetGroupChannelOwned, SetTargetOwned, UpdateChannel,
 };
+use std::time::{Duration, Instant};
+use v2_servers::{rig, table};
 
 fn extranonce1(job: &Job) -> &[u8] {
     &job.coinbase().unwrap().extranonce1
@@ -124,9 +132,158 @@ fn a_session_from_the_handshake_to_its_end() {
     assert_eq!(miner.job().0.id, "5");
 
     // The miner's end is said.
-    drop(miner);
+    drop(miner.handle);
     pool.expect(mining_sv2::MESSAGE_TYPE_CLOSE_CHANNEL);
     assert!(pool.read().is_none());
+}
+
+#[test]
+fn on_a_standard_channel_the_root_is_the_pools() {
+    let (listener, port) = listener();
+    let mut settings = v2::pool(port);
+    settings.sv2_channel = ChannelKind::Standard;
+    let mut miner = Miner::with([settings]);
+    let mut pool = V2Pool::accept(&listener);
+    assert_eq!(pool.set_up(0).flags, 1);
+    assert_eq!(pool.open_standard().user_identity.as_utf8_or_hex(), "alice");
+    miner.connected();
+    pool.root(1, [5; 32]);
+    pool.tip(GROUP, 1, 0xaa);
+    let (job, _) = miner.job();
+    assert_eq!((&job.root, job.version_mask), (&Root::Given([5; 32]), 0x1fff_e000));
+    let found = share(&job, 9);
+    assert_eq!(found.header.0[36..68], [5; 32]);
+    miner.handle.submit(found).unwrap();
+    let came = pool.standard_share();
+    assert_eq!((came.channel_id, came.sequence_number, came.job_id, came.nonce), (CHANNEL, 1, 1, 9));
+    assert_eq!((came.ntime, came.version), (MIN_NTIME, 0x2000_0000));
+    pool.accept_all(1);
+    assert_eq!(accepted(&mut miner), 9);
+}
+
+/// A device that does 2^32 hashes a second is through with such a job in one.
+#[test]
+fn where_nothing_else_rolls_time_goes_on() {
+    let (listener, port) = listener();
+    let mut settings = v2::pool(port);
+    settings.sv2_channel = ChannelKind::Standard;
+    let mut miner = Miner::with([settings]);
+    let mut pool = V2Pool::accept(&listener);
+    // No version but the job's.
+    pool.set_up(1);
+    pool.open_standard();
+    miner.connected();
+    pool.root(1, [5; 32]);
+    pool.tip(CHANNEL, 1, 0xaa);
+    let began = Instant::now();
+    let jobs: Vec<_> = (0..3).map(|_| miner.job().0).collect();
+    let passed = began.elapsed().as_secs() as u32;
+    assert!(jobs.iter().all(|job| job.id == "1" && job.version_mask == 0));
+    // No header is later than the seconds that passed.
+    let times: Vec<_> = jobs.iter().map(|job| job.ntime - MIN_NTIME).collect();
+    assert!(times[0] == 0 && times.is_sorted_by(|a, b| a < b) && times[2] <= passed, "{times:?} in {passed} s");
+}
+
+/// The pool hears of the speed where that is another than it was told.
+#[test]
+fn a_pool_is_told_how_fast_its_miner_is() {
+    let (listener, port) = listener();
+    let mut miner = Miner::with([v2::pool(port)]);
+    let mut pool = V2Pool::accept(&listener);
+    pool.set_up(0);
+    let guess = f64::from(pool.open().nominal_hash_rate);
+    pool.work(1);
+    miner.connected();
+    miner.job();
+    let told = std::thread::spawn(move || {
+        let mut payload = pool.expect(mining_sv2::MESSAGE_TYPE_UPDATE_CHANNEL);
+        let update = v2::read::<UpdateChannel>(&mut payload).into_owned();
+        (update.channel_id, update.nominal_hash_rate, update.maximum_target.to_array())
+    });
+    // Like this it is nothing new; unlike this it is.
+    for hashrate in [0.0, guess, guess * 1.4, guess / 1.4] {
+        miner.handle.set_hashrate(hashrate);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    while !told.is_finished() {
+        miner.handle.set_hashrate(guess * 10.0);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(told.join().unwrap(), (CHANNEL, guess as f32 * 10.0, [0xff; 32]));
+}
+
+/// All at once: most of them wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_miner_outlasts_every_pool() {
+    let tables = [
+        ("handshake", table::handshake()),
+        ("frames", table::frames()),
+        ("joining", table::joining()),
+        ("beginnings", table::beginnings()),
+        ("refusals", table::refusals()),
+        ("messages", table::messages()),
+        ("jobs", table::jobs()),
+        ("blocks", table::blocks()),
+        ("channels", table::channels()),
+        ("verdicts", table::verdicts()),
+    ];
+    let mut running = Vec::new();
+    for (group, table) in tables {
+        for scenario in table {
+            running.push((group, scenario.name.clone(), tokio::spawn(rig::run(scenario))));
+        }
+    }
+    let (number, mut failures, mut longest) = (running.len(), Vec::new(), Duration::ZERO);
+    for (group, name, scenario) in running {
+        match scenario.await {
+            Ok(Ok(took)) => longest = longest.max(took),
+            Ok(Err(what)) => failures.push(format!("{group}: {name}: {what}")),
+            Err(panic) => failures.push(format!("{group}: {name}: {panic}")),
+        }
+    }
+    println!("{number} pools; the longest until mining again: {longest:.1?}");
+    assert!(failures.is_empty(), "{} of {number}:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// A pool in whose place somebody else answers is passed over for the next, whatever that speaks; and so is one of V1 that fails.
+#[test]
+fn pools_of_both_protocols_take_each_others_place() {
+    let ([second, first], [v2_port, v1_port]) = {
+        let [(v2, v2_port), (v1, v1_port)] = [listener(), listener()];
+        ([v1, v2], [v2_port, v1_port])
+    };
+    let mut impostor = v2::pool(v2_port);
+    impostor.url = format!("stratum2+tcp://127.0.0.1:{v2_port}/{}", v2::OTHER).parse().unwrap();
+    let mut miner = Miner::with([impostor, joined::pool(v1_port)]);
+    let held = std::thread::spawn(move || {
+        let _ = V2Pool::accept(&first);
+        first
+    });
+    assert!(matches!(refused(&mut miner), V2Error::WrongAuthority(key) if key.to_string() == v2::OTHER));
+    let mut pool = Pool::welcome(&second);
+    miner.connected_to(v1_port);
+    pool.call("mining.notify", &scripted::job("v1"));
+    assert_eq!(miner.job().0.id, "v1");
+    drop(miner);
+
+    // The other way round.
+    let first = held.join().unwrap();
+    let mut miner = Miner::with([joined::pool(v1_port), v2::pool(v2_port)]);
+    drop((pool, second));
+    let lost = miner.disconnected().0;
+    assert!(!matches!(lost, SessionError::V2(_)), "{lost}");
+    let mut pool = loop {
+        // The one before may have left a connection.
+        let mut pool = V2Pool::accept(&first);
+        if pool.read().is_some() {
+            break pool;
+        }
+    };
+    let success = SetupConnectionSuccess { used_version: 2, flags: 0 };
+    pool.send(success, MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, false);
+    pool.open();
+    pool.work(1);
+    while !matches!(miner.next(), Event::Job { job, .. } if job.id == "1") {}
 }
 
 /// What a session ends with.

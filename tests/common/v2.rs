@@ -17,11 +17,14 @@ use midstate::upstream;
 use midstate::upstream::Credentials;
 use mining_sv2::{
     MESSAGE_TYPE_CLOSE_CHANNEL, MESSAGE_TYPE_MINING_SET_NEW_PREV_HASH, MESSAGE_TYPE_NEW_EXTENDED_MINING_JOB,
-    MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL, MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS,
-    MESSAGE_TYPE_SUBMIT_SHARES_ERROR, MESSAGE_TYPE_SUBMIT_SHARES_EXTENDED, MESSAGE_TYPE_SUBMIT_SHARES_SUCCESS,
-    NewExtendedMiningJobOwned, OpenExtendedMiningChannel, OpenExtendedMiningChannelOwned,
-    OpenExtendedMiningChannelSuccessOwned, SetNewPrevHashOwned, SubmitSharesErrorOwned, SubmitSharesExtended,
-    SubmitSharesExtendedOwned, SubmitSharesSuccess,
+    MESSAGE_TYPE_NEW_MINING_JOB, MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL,
+    MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL,
+    MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, MESSAGE_TYPE_SUBMIT_SHARES_ERROR,
+    MESSAGE_TYPE_SUBMIT_SHARES_EXTENDED, MESSAGE_TYPE_SUBMIT_SHARES_STANDARD, MESSAGE_TYPE_SUBMIT_SHARES_SUCCESS,
+    NewExtendedMiningJobOwned, NewMiningJobOwned, OpenExtendedMiningChannel, OpenExtendedMiningChannelOwned,
+    OpenExtendedMiningChannelSuccessOwned, OpenStandardMiningChannel, OpenStandardMiningChannelOwned,
+    OpenStandardMiningChannelSuccessOwned, SetNewPrevHashOwned, SubmitSharesErrorOwned, SubmitSharesExtended,
+    SubmitSharesExtendedOwned, SubmitSharesStandard, SubmitSharesSuccess,
 };
 use noise_sv2::{ELLSWIFT_ENCODING_SIZE, Responder};
 use std::io::{Read, Write};
@@ -248,6 +251,44 @@ impl V2Pool {
                 }
             }
         }
+    }
+
+    /// The nonces of the shares that came.
+    pub(crate) fn nonces(&self) -> Vec<u32> {
+        self.submits.iter().map(|share| share.nonce).collect()
+    }
+
+    /// Opens the standard channel that is asked for.
+    pub(crate) fn open_standard(&mut self) -> OpenStandardMiningChannelOwned {
+        let mut payload = self.expect(MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL);
+        let open = read::<OpenStandardMiningChannel>(&mut payload).into_owned();
+        let success = OpenStandardMiningChannelSuccessOwned {
+            request_id: open.request_id,
+            channel_id: CHANNEL,
+            target: target(0xff).into(),
+            extranonce_prefix: PREFIX.to_vec().try_into().unwrap(),
+            group_channel_id: GROUP,
+        };
+        self.send(success, MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, false);
+        open
+    }
+
+    /// A job with a merkle root, for the future.
+    pub(crate) fn root(&mut self, id: u32, merkle_root: [u8; 32]) {
+        let job = NewMiningJobOwned {
+            channel_id: CHANNEL,
+            job_id: id,
+            min_ntime: Sv2OptionOwned::new(None),
+            version: 0x2000_0000,
+            merkle_root: merkle_root.into(),
+        };
+        self.send(job, MESSAGE_TYPE_NEW_MINING_JOB, true);
+    }
+
+    /// The next share of a standard channel.
+    pub(crate) fn standard_share(&mut self) -> SubmitSharesStandard {
+        let mut payload = self.expect(MESSAGE_TYPE_SUBMIT_SHARES_STANDARD);
+        read::<SubmitSharesStandard>(&mut payload)
     }
 
     /// Answers everything, as a pool that is well, until the miner hangs up. Whoever opens a channel gets the job of this id.

@@ -1,23 +1,16 @@
 //! One scenario: a server that does something wrong, then is well; and a miner that must say what is wrong, and mine again.
 
-use crate::common::joined::{pool, share};
-use crate::common::scripted::{PATIENCE, Pool, job};
-use midstate::job::Share;
-use midstate::upstream::{self, Event, Protocol, SessionError, Trust, spawn};
+use crate::common::joined::pool;
+use crate::common::outlasting::{judge_time, judge_words, mine};
+use crate::common::scripted::{Pool, job};
+use midstate::upstream::{self, Protocol, Trust};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
-
-/// A share must be accepted within this time from when the server is well.
-const AGAIN: Duration = Duration::from_secs(5);
-/// What a busy machine may add to it.
-const SLACK: Duration = Duration::from_secs(2);
 
 /// A line of the table.
 pub(crate) struct Scenario {
@@ -151,94 +144,18 @@ pub(crate) async fn run(scenario: Scenario) -> Result<Duration, String> {
         let done = Arc::clone(&done);
         std::thread::spawn(move || serve(&scenario, socket, &done))
     };
-    let heard = mine(pool, &done).await;
+    let heard = mine(pool, "well", &done).await;
     done.store(true, Ordering::Relaxed);
     let served = tokio::task::spawn_blocking(|| server.join()).await.unwrap();
     let served = served.map_err(|_| format!("the server's script failed; the miner said {heard:?}"))?;
     let (again, said) = heard?;
-    let all = said.join(" | ");
-    if says.is_empty() && !said.is_empty() {
-        return Err(format!("nothing should have been said: {all}"));
-    }
-    if !all.contains(says) {
-        return Err(format!("{says:?} should have been said, and not {all:?}"));
-    }
+    judge_words(&said, says)?;
     let mut nonces: Vec<_> = served.submits.iter().map(|submit| submit[4].to_string()).collect();
     nonces.sort_unstable();
     if nonces.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(format!("a share was sent twice: {nonces:?}"));
     }
-    match again.saturating_duration_since(served.well) {
-        took if took < AGAIN + SLACK => Ok(took),
-        took => Err(format!("mining again took {took:?}; said: {all}")),
-    }
-}
-
-/// A miner that sends a share of each job, until one of the job `well` is accepted. When that was, and what went wrong before.
-async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<String>), String> {
-    let (handle, mut events) = spawn(vec![pool.into()]);
-    let mut said: Vec<String> = Vec::new();
-    // How often each share's fate was told.
-    let mut fates: HashMap<u32, u32> = HashMap::new();
-    let mut again = None;
-    while again.is_none() {
-        let event = timeout(PATIENCE, events.recv()).await.map_err(|_| format!("it hangs; it said {said:?}"))?;
-        match event.ok_or("the upstream's task is gone")? {
-            Event::Connected { .. } => {}
-            Event::Job { job, .. } => {
-                let nonce = fates.len() as u32;
-                fates.insert(nonce, 0);
-                handle.submit(share(&job, nonce)).map_err(|_| "a share was not taken")?;
-            }
-            Event::Answered { share, verdict, .. } => {
-                told(&mut fates, std::slice::from_ref(&share));
-                match verdict {
-                    Ok(()) if share.origin.job.id == "well" => again = Some(Instant::now()),
-                    Ok(()) => {}
-                    Err(error) => said.push(format!("rejected: {error}")),
-                }
-            }
-            Event::Lost(shares) => {
-                told(&mut fates, &shares);
-            }
-            Event::NoMinimum(_) => return Err("it asked for no minimum".to_owned()),
-            Event::Message(message) => said.push(message),
-            #[cfg(feature = "payout")]
-            Event::Payout { warning, .. } => said.push(warning.to_string()),
-            #[cfg(feature = "solo")]
-            Event::Unheard { .. } => return Err("no node is here".to_owned()),
-            Event::Unreadable(error) => said.push(error.to_string()),
-            Event::Disconnected { error, retry, .. } => {
-                if matches!(error, SessionError::Reconnect { .. }) && retry < Duration::from_millis(300) {
-                    return Err(format!("it spins: {error}, {retry:?}"));
-                }
-                said.push(error.to_string());
-            }
-        }
-    }
-    // What is not answered by now is lost when the miner goes away.
-    done.store(true, Ordering::Relaxed);
-    drop(handle);
-    loop {
-        match timeout(AGAIN, events.recv()).await.map_err(|_| "it does not end")? {
-            None => break,
-            Some(Event::Answered { share, .. }) => told(&mut fates, std::slice::from_ref(&share)),
-            Some(Event::Lost(shares)) => {
-                told(&mut fates, &shares);
-            }
-            Some(_) => {}
-        }
-    }
-    match fates.iter().find(|(_, told)| **told != 1) {
-        Some((nonce, told)) => Err(format!("the fate of share {nonce} was told {told} times")),
-        None => again.map(|again| (again, said)).ok_or_else(|| "it never mined again".to_owned()),
-    }
-}
-
-fn told(fates: &mut HashMap<u32, u32>, shares: &[Share]) {
-    for share in shares {
-        *fates.entry(share.header.nonce()).or_default() += 1;
-    }
+    judge_time(again, served.well, &said)
 }
 
 fn serve(scenario: &Scenario, socket: Socket, done: &AtomicBool) -> Served {

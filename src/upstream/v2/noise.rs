@@ -154,3 +154,84 @@ fn refused(error: CodecError, authority: Option<AuthorityKey>, now: u32) -> V2Er
         None => V2Error::NotNoise,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use noise_sv2::Responder;
+    use tokio::io::duplex;
+
+    /// The key of the reference implementation's examples, its secret, and a wrong key.
+    const AUTHORITY: &str = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72";
+    const SECRET: &str = "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n";
+    const OTHER: &str = "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh";
+
+    /// Shakes hands with a pool whose answer is changed so.
+    async fn shake(authority: Option<&str>, change: impl FnOnce(&mut [u8])) -> Result<Frames, V2Error> {
+        let (ours, theirs) = duplex(1 << 16);
+        let (reader, writer) = tokio::io::split(ours);
+        let connection = Connection { reader: Box::new(reader), writer: Box::new(writer) };
+        let pool = async {
+            let (mut reader, mut writer) = tokio::io::split(theirs);
+            let public = AUTHORITY.parse::<AuthorityKey>().unwrap().to_bytes();
+            let secret = bitcoin::base58::decode_check(SECRET).unwrap().try_into().unwrap();
+            let responder = Responder::from_authority_kp(&public, &secret, Duration::from_secs(60)).unwrap();
+            let mut first = [0; noise_sv2::ELLSWIFT_ENCODING_SIZE];
+            reader.read_exact(&mut first).await.unwrap();
+            let (answer, _) = Handshake::responder(responder).step_1(first).unwrap();
+            let mut answer = answer.payload().to_vec();
+            change(&mut answer);
+            writer.write_all(&answer).await.unwrap();
+        };
+        let authority = authority.map(|key| key.parse().unwrap());
+        let (begun, ()) = tokio::join!(Frames::begin(connection, authority, Duration::from_secs(20)), pool);
+        begun
+    }
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test)
+    }
+
+    #[test]
+    fn the_authority_must_be_that_of_the_url() {
+        run(async {
+            assert!(shake(Some(AUTHORITY), |_| {}).await.is_ok());
+            assert!(shake(None, |_| {}).await.is_ok());
+            let wrong = shake(Some(OTHER), |_| {}).await.err();
+            assert!(matches!(wrong, Some(V2Error::WrongAuthority(key)) if key.to_string() == OTHER));
+        });
+    }
+
+    #[test]
+    fn an_answer_that_is_changed_anywhere_is_refused() {
+        run(async {
+            for offset in 0..INITIATOR_EXPECTED_HANDSHAKE_MESSAGE_SIZE {
+                for authority in [Some(AUTHORITY), None] {
+                    let refused = shake(authority, |answer| answer[offset] ^= 1 << (offset % 8)).await;
+                    assert!(matches!(refused, Err(V2Error::NotNoise)), "offset {offset}");
+                }
+            }
+        });
+    }
+
+    /// How certificates are judged that are not of now: those that are well signed.
+    #[test]
+    fn certificates_have_their_time() {
+        let certificate = |version: u16, from: u32, until: u32| {
+            let mut bytes = [0; noise_sv2::SIGNATURE_NOISE_MESSAGE_SIZE];
+            bytes[..2].copy_from_slice(&version.to_le_bytes());
+            bytes[2..6].copy_from_slice(&from.to_le_bytes());
+            bytes[6..10].copy_from_slice(&until.to_le_bytes());
+            CodecError::NoiseSv2Error(NoiseError::InvalidCertificate(bytes.into()))
+        };
+        let key = AUTHORITY.parse().ok();
+        let judge = |error| refused(error, key, 1000).to_string();
+        assert!(judge(certificate(1, 900, 1100)).starts_with("the pool's certificate has version 1"));
+        assert!(judge(certificate(0, 900, 980)).starts_with("the pool's certificate expired at 980, 20 s ago"));
+        assert!(judge(certificate(0, 1020, 2000)).starts_with("the pool's certificate holds from 1020 on, in 20 s"));
+        // A clock may be wrong by ten seconds, so it is not for its time that these are refused.
+        for (from, until) in [(900, 990), (1010, 2000), (0, u32::MAX)] {
+            assert!(judge(certificate(0, from, until)).contains("is not signed by the authority 9auq"));
+        }
+    }
+}
