@@ -93,6 +93,7 @@ impl Candidate {
     pub(super) async fn open<'a>(
         &'a self,
         events: &Sender<Event>,
+        #[cfg_attr(not(feature = "v2"), expect(unused_variables, reason = "no other pool is told"))]
         hashrate: &Receiver<f64>,
     ) -> Result<Open<'a>, SessionError> {
         match &self.source {
