@@ -81,6 +81,8 @@ impl Stats {
 
 /// How long the fate of a block may be unknown before the search goes on.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the upstream may take to end, once nothing is owed any more.
+const GOODBYE: Duration = Duration::from_millis(500);
 /// Where so many shares wait for an answer, no more are searched: the difficulty is far too low, and they would fill the memory.
 const MOST_IN_FLIGHT: u64 = 1000;
 /// How often the counters are read for the hashrate, and said.
@@ -219,6 +221,13 @@ impl Miner {
         {
             self.on_upstream(event);
         }
+        // Some pools are told goodbye.
+        let goodbye = async {
+            while let Some(event) = self.from_upstream.recv().await {
+                self.on_upstream(event);
+            }
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
         events.extend(self.said.drain(..));
         (self.stats(), events)
     }

@@ -21,7 +21,7 @@ use common::v2::{self, CHANNEL, GROUP, MIN_NTIME, NBITS, PREFIX, ROOM, V2Pool, j
 use common_messages_sv2::{MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, SetupConnectionSuccess};
 use midstate::job::{Job, Root};
 use midstate::upstream::{ChannelKind, Event, SessionError, V2Error};
-use midstate_stratum::Target;
+use midstate_stratum::{Difficulty, Target};
 use mining_sv2::{
     CHANNEL_BIT_SET_TARGET, MESSAGE_TYPE_SET_EXTRANONCE_PREFIX, MESSAGE_TYPE_SET_GROUP_CHANNEL,
     MESSAGE_TYPE_SET_TARGET, SetExtranoncePrefixOwned, SetGroupChannelOwned, SetTargetOwned, UpdateChannel,
@@ -212,6 +212,35 @@ fn a_pool_is_told_how_fast_its_miner_is() {
     assert_eq!(told.join().unwrap(), (CHANNEL, guess as f32 * 10.0, [0xff; 32]));
 }
 
+#[test]
+fn a_pool_is_told_what_was_asked_for() {
+    let (listener, port) = listener();
+    let mut settings = v2::pool(port);
+    settings.nominal_hashrate = Some("5e12".parse().unwrap());
+    settings.minimum_difficulty = Some(Difficulty::new(1.0).unwrap());
+    let mut miner = Miner::with([settings]);
+    let mut pool = V2Pool::accept(&listener);
+    pool.set_up(0);
+    let open = pool.open();
+    assert!((open.nominal_hash_rate / 5e12 - 1.0).abs() < 1e-6);
+    assert_eq!(open.max_target.to_array(), Target::DIFFICULTY_1.to_le_bytes());
+    miner.connected();
+
+    // What cannot be is said before anybody is asked.
+    let url = v2::url(port);
+    for (flags, words) in [
+        ("--nominal-hashrate fast", "expected hashes a second"),
+        ("--sv2-channel group", "expected extended or standard"),
+        (
+            "--sv2-channel standard --verify-payout 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+            "expected --sv2-channel extended",
+        ),
+    ] {
+        let said = run(&format!("mine --url {url} --user alice {flags}"));
+        assert!(said.code == Some(2) && said.err.contains(words), "{said:?}");
+    }
+}
+
 /// All at once: most of them wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_miner_outlasts_every_pool() {
@@ -326,10 +355,20 @@ fn the_program_mines_on_it() {
         pool.serve(1);
         pool.submits.len()
     });
-    let ended = run(&format!("mine --url {} --user alice --json --seconds 3 --backend cpu --threads 1", v2::url(port)));
+    let url = v2::url(port);
+    let ended =
+        run(&format!("mine --url {url} --user alice --json --seconds 3 --backend cpu --threads 1 --trace-messages"));
     let summary = ended.summary();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let accepted = summary["shares_accepted"].as_u64().unwrap() as usize;
     assert!(accepted > 0 && summary["shares_rejected"] == 0, "{summary}");
     assert!(pool.join().unwrap() >= accepted);
+    for words in [
+        "-> SetupConnection(protocol: 0,",
+        "<- NewExtendedMiningJob(channel_id: 7,",
+        "-> SubmitSharesExtended(",
+        "-> CloseChannel(",
+    ] {
+        assert!(ended.err.contains(&format!("{url} {words}")), "{words}: {}", ended.err);
+    }
 }

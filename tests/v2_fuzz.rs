@@ -56,7 +56,7 @@ fn standard_job(job_id: u32, min_ntime: Option<u32>) -> Vec<u8> {
     frame(mining::MESSAGE_TYPE_NEW_MINING_JOB, job)
 }
 
-/// A whole session on a channel of this kind, frame by frame. The first item says which.
+/// A whole session on a channel of this kind, frame by frame. The first item says which, and that its messages are traced.
 fn session(standard: bool) -> Vec<Vec<u8>> {
     let (target, extranonce_prefix) = ([0xff; 32].into(), vec![1, 2, 3, 4].try_into().unwrap());
     let (request_id, channel_id, group_channel_id) = (1, CHANNEL, 100);
@@ -94,7 +94,7 @@ fn session(standard: bool) -> Vec<Vec<u8>> {
     };
     let text = |text: &str| text.try_into().unwrap();
     vec![
-        vec![u8::from(standard)],
+        vec![2 + u8::from(standard)],
         frame(MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, SetupConnectionSuccess { used_version: 2, flags: 0 }),
         success,
         job(1, None),

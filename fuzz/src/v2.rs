@@ -28,6 +28,7 @@ pub fn v2(mut script: &[u8]) {
     let url: PoolUrl = "stratum2+tcp://pool.example:34254".parse().expect("a URL");
     let credentials = Credentials { user: "alice".to_owned(), password: String::new() };
     let mut pool = Pool::new(url.clone(), credentials);
+    pool.trace_messages = first % 4 > 1;
     pool.sv2_channel = if first % 2 == 0 { ChannelKind::Extended } else { ChannelKind::Standard };
     let talk = Talk::begin(&pool, &url, NUMBER, None).expect("what is said is short");
     let mut miner = Miner { talk, job: None, fates: BTreeMap::new() };

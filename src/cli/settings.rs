@@ -7,11 +7,11 @@ use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 use midstate::config::{PoolConfig, Secret, SourceUrl};
-#[cfg(feature = "v2")]
-use midstate::upstream::ChannelKind;
 use midstate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
+#[cfg(feature = "v2")]
+use midstate::upstream::{ChannelKind, NominalHashrate};
 #[cfg(feature = "solo")]
 use midstate::upstream::{MAX_TAG, ZmqUrl};
 use midstate_stratum::Difficulty;
@@ -75,6 +75,15 @@ pub(super) struct SettingArgs {
     #[cfg(feature = "v2")]
     #[arg(long, value_name = "KIND")]
     pub sv2_channel: Option<ChannelKind>,
+    /// For Stratum V2, the hashrate that the pool is told, by which it chooses the difficulty: hashes a second such as 5e9, or a factor such
+    /// as x2 for so many times what is measured [default: what is measured]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "H/S|xN")]
+    pub nominal_hashrate: Option<NominalHashrate>,
+    /// Print each message to and from pools to the standard error: the lines of Stratum V1, the decoded messages of V2; passwords are hidden
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+        value_parser = BoolishValueParser::new())]
+    pub trace_messages: Option<bool>,
     /// A SOCKS5 proxy, such as Tor's; it looks the pool's name up
     #[arg(long, value_name = "HOST:PORT")]
     pub socks5: Option<String>,
@@ -160,6 +169,9 @@ impl SettingArgs {
             sv2_insecure: self.sv2_insecure.filter(|_| of("sv2_insecure")),
             #[cfg(feature = "v2")]
             sv2_channel: self.sv2_channel.filter(|_| of("sv2_channel")),
+            #[cfg(feature = "v2")]
+            nominal_hashrate: self.nominal_hashrate.filter(|_| of("nominal_hashrate")),
+            trace_messages: self.trace_messages.filter(|_| of("trace_messages")),
             socks5: self.socks5.clone().filter(|_| of("socks5")),
             suggest_difficulty: self.suggest_difficulty.filter(|_| of("suggest_difficulty")),
             minimum_difficulty: self.minimum_difficulty.filter(|_| of("minimum_difficulty")),

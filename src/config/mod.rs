@@ -17,13 +17,13 @@ pub use secret::Secret;
 pub use value::{Dispatch, DispatchError, SourceUrl};
 
 use crate::backend::Kind;
-#[cfg(feature = "v2")]
-use crate::upstream::ChannelKind;
 use crate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use crate::upstream::Payout;
 #[cfg(feature = "solo")]
 use crate::upstream::ZmqUrl;
+#[cfg(feature = "v2")]
+use crate::upstream::{ChannelKind, NominalHashrate};
 #[cfg(feature = "solo")]
 use bitcoin::{Address, address::NetworkUnchecked};
 use midstate_stratum::Difficulty;
@@ -77,6 +77,12 @@ pub struct PoolConfig {
     #[cfg(feature = "v2")]
     #[serde(deserialize_with = "value::text")]
     pub sv2_channel: Option<ChannelKind>,
+    /// For Stratum V2, what the pool is told of the miner's speed.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::text")]
+    pub nominal_hashrate: Option<NominalHashrate>,
+    /// Whether each message is printed, both ways.
+    pub trace_messages: Option<bool>,
     /// A SOCKS5 proxy, as `HOST:PORT`.
     pub socks5: Option<String>,
     /// A difficulty of shares to ask for.

@@ -37,7 +37,10 @@ pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, Protocol, UrlError};
 #[cfg(feature = "v2")]
-pub use v2::{AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, KeyError, Talk, V2Error};
+pub use v2::{
+    AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, KeyError, NominalHashrate, NominalHashrateError, Talk,
+    V2Error,
+};
 
 use crate::job::{Job, Share};
 use midstate_stratum::Difficulty;
@@ -134,6 +137,11 @@ pub struct Pool {
     /// For Stratum V2, which kind of channel is opened.
     #[cfg(feature = "v2")]
     pub sv2_channel: ChannelKind,
+    /// For Stratum V2, what the pool is told of the miner's speed; what is measured, where that is not said.
+    #[cfg(feature = "v2")]
+    pub nominal_hashrate: Option<NominalHashrate>,
+    /// Whether each message is said, both ways, as [`Event::Traced`].
+    pub trace_messages: bool,
     /// A SOCKS5 proxy, as `HOST:PORT`, such as Tor's. It looks the pool's name up.
     pub socks5: Option<String>,
     /// The difficulty to ask for.
@@ -162,6 +170,9 @@ impl Pool {
             sv2_insecure: false,
             #[cfg(feature = "v2")]
             sv2_channel: ChannelKind::default(),
+            #[cfg(feature = "v2")]
+            nominal_hashrate: None,
+            trace_messages: false,
             socks5: None,
             suggest_difficulty: None,
             quota: None,
@@ -247,6 +258,15 @@ pub enum Event {
         url: ZmqUrl,
         /// Why.
         error: ZmqError,
+    },
+    /// A message, where the pool's are to be traced. Passwords may stand in it.
+    Traced {
+        /// The pool's.
+        url: String,
+        /// Whether it is the miner's own.
+        sent: bool,
+        /// What it says, in a form for people.
+        text: String,
     },
     /// The pool sent what cannot be read. The session goes on without it.
     Unreadable(MessageError),

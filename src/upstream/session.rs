@@ -221,7 +221,10 @@ impl<'a> Session<'a> {
 
     async fn on_read(&mut self, line: Result<Option<String>, LineError>) -> Result<(), SessionError> {
         match line {
-            Ok(Some(line)) => self.on_line(&line).await,
+            Ok(Some(line)) => {
+                self.trace(false, &line);
+                self.on_line(&line).await
+            }
             Ok(None) => Err(SessionError::Closed),
             // A TLS connection that was closed without a word in TLS.
             Err(LineError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(SessionError::Closed),
@@ -517,7 +520,15 @@ impl<'a> Session<'a> {
         self.send(call.to_line(&json!(id))).await
     }
 
+    /// Says a message, where that is asked for.
+    fn trace(&mut self, sent: bool, line: &str) {
+        if self.pool.trace_messages {
+            self.say(Event::Traced { url: self.url.to_string(), sent, text: line.to_owned() });
+        }
+    }
+
     async fn send(&mut self, mut line: String) -> Result<(), SessionError> {
+        self.trace(true, &line);
         line.push('\n');
         let sending = async {
             self.writer.write_all(line.as_bytes()).await?;

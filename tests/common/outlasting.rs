@@ -51,6 +51,7 @@ pub(crate) async fn mine(
             Event::Payout { warning, .. } => said.push(warning.to_string()),
             #[cfg(feature = "solo")]
             Event::Unheard { .. } => return Err("no node is here".to_owned()),
+            Event::Traced { .. } => return Err("nothing is to be traced".to_owned()),
             Event::Unreadable(error) => said.push(error.to_string()),
             Event::Disconnected { error, retry, .. } => {
                 if matches!(error, SessionError::Reconnect { .. }) && retry < Duration::from_millis(300) {

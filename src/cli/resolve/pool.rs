@@ -127,6 +127,16 @@ impl OfPool<'_, '_, '_> {
                     sv2_channel: self
                         .take("sv2_channel", |pool| pool.sv2_channel.as_ref(), text, json!("extended"))
                         .unwrap_or_default(),
+                    #[cfg(feature = "v2")]
+                    nominal_hashrate: self.take(
+                        "nominal_hashrate",
+                        |pool| pool.nominal_hashrate.as_ref(),
+                        text,
+                        Value::Null,
+                    ),
+                    trace_messages: self
+                        .take("trace_messages", |pool| pool.trace_messages.as_ref(), |yes| json!(yes), json!(false))
+                        .unwrap_or_default(),
                     socks5: self.take("socks5", |pool| pool.socks5.as_ref(), text, Value::Null),
                     suggest_difficulty: self.take(
                         "suggest_difficulty",

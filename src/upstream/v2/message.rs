@@ -20,6 +20,7 @@ use mining_sv2::{
     SetTargetOwned, SubmitSharesError, SubmitSharesErrorOwned, SubmitSharesExtendedOwned, SubmitSharesStandard,
     SubmitSharesSuccess, UpdateChannelError, UpdateChannelErrorOwned, UpdateChannelOwned,
 };
+use std::fmt;
 
 /// What a pool says to a miner.
 #[derive(Debug)]
@@ -120,6 +121,44 @@ impl ServerMessage {
                 return Err(MessageError::new("message type", format_args!("{other:#04x}"), what));
             }
         })
+    }
+}
+
+impl fmt::Display for ServerMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerMessage::SetupSuccess(message) => message.fmt(f),
+            ServerMessage::SetupError(message) => message.fmt(f),
+            ServerMessage::EndpointChanged(message) => message.fmt(f),
+            ServerMessage::Reconnect(message) => message.fmt(f),
+            ServerMessage::OpenExtendedSuccess(message) => message.fmt(f),
+            ServerMessage::OpenStandardSuccess(message) => message.fmt(f),
+            ServerMessage::OpenError(message) => message.fmt(f),
+            ServerMessage::UpdateError(message) => message.fmt(f),
+            ServerMessage::Close(message) => message.fmt(f),
+            ServerMessage::SetExtranoncePrefix(message) => message.fmt(f),
+            ServerMessage::SubmitSuccess(message) => message.fmt(f),
+            ServerMessage::SubmitError(message) => message.fmt(f),
+            ServerMessage::ExtendedJob(message) => message.fmt(f),
+            ServerMessage::StandardJob(message) => message.fmt(f),
+            ServerMessage::SetNewPrevHash(message) => message.fmt(f),
+            ServerMessage::SetTarget(message) => message.fmt(f),
+            ServerMessage::SetGroupChannel(message) => message.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for ClientMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ClientMessage::Setup(message) => message.fmt(f),
+            ClientMessage::OpenExtended(message) => message.fmt(f),
+            ClientMessage::OpenStandard(message) => message.fmt(f),
+            ClientMessage::Update(message) => message.fmt(f),
+            ClientMessage::Close(message) => message.fmt(f),
+            ClientMessage::SubmitExtended(message) => message.fmt(f),
+            ClientMessage::SubmitStandard(message) => message.fmt(f),
+        }
     }
 }
 

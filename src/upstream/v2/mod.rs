@@ -8,6 +8,7 @@ mod key;
 mod kind;
 mod message;
 mod noise;
+mod nominal;
 mod submits;
 mod talk;
 
@@ -15,6 +16,7 @@ pub use error::V2Error;
 pub use key::{AuthorityKey, KeyError};
 pub use kind::{ChannelKind, ChannelKindError};
 pub use noise::Frame;
+pub use nominal::{NominalHashrate, NominalHashrateError};
 pub use talk::{Effect, Talk};
 
 use super::connection::connect;

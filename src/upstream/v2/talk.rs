@@ -3,7 +3,7 @@
 use super::channel::{Channel, UnknownJob};
 use super::message::{ClientMessage, ServerMessage};
 use super::submits::Submits;
-use super::{ChannelKind, Frame, V2Error};
+use super::{ChannelKind, Frame, NominalHashrate, V2Error};
 use crate::job::{Job, Share};
 use crate::upstream::error::SessionError;
 use crate::upstream::{Event, Pool, PoolUrl, STORM};
@@ -55,6 +55,8 @@ pub struct Talk {
     user: String,
     url: PoolUrl,
     kind: ChannelKind,
+    /// Whether each message is said.
+    traced: bool,
     /// The easiest target that is wanted.
     most: Target,
     /// The session's number, which its jobs carry.
@@ -63,8 +65,10 @@ pub struct Talk {
     effects: VecDeque<Effect>,
     /// What made no sense, since the last that did.
     nonsense: u32,
-    /// In hashes a second: the present hashrate, if it is known.
+    /// In hashes a second: what is measured, if anything is.
     hashrate: Option<f64>,
+    /// What the pool is told of it.
+    nominal: NominalHashrate,
     /// What the pool was told, and when.
     told: (f64, Instant),
     /// When the last step to the first job was done; after it, when the pool was last heard.
@@ -92,12 +96,14 @@ impl Talk {
             user: pool.credentials.user.clone(),
             url: url.clone(),
             kind: pool.sv2_channel,
+            traced: pool.trace_messages,
             most: pool.minimum_difficulty.map_or(Target::MAX, Target::from),
             number,
             submits: Submits::new(),
             effects: VecDeque::new(),
             nonsense: 0,
             hashrate,
+            nominal: pool.nominal_hashrate.unwrap_or(NominalHashrate::Times(1.0)),
             told: (0.0, Instant::now()),
             heard: Instant::now(),
         };
@@ -134,9 +140,16 @@ impl Talk {
     /// # Errors
     /// The session is at its end.
     pub fn hear(&mut self, frame: Frame) -> Result<(), SessionError> {
+        let header = (frame.kind, frame.payload.len());
         let heard = match ServerMessage::read(frame) {
-            Ok(message) => self.on_message(message),
-            Err(error) => Err(Problem::Nonsense(error)),
+            Ok(message) => {
+                self.trace(false, || message.to_string());
+                self.on_message(message)
+            }
+            Err(error) => {
+                self.trace(false, || format!("type {:#04x}, {} bytes, unreadable", header.0, header.1));
+                Err(Problem::Nonsense(error))
+            }
         };
         match heard {
             Ok(step) => {
@@ -264,7 +277,7 @@ impl Talk {
     }
 
     fn open(&mut self) -> Result<(), V2Error> {
-        let hashrate = self.hashrate.unwrap_or(GUESS);
+        let hashrate = self.nominal.of(self.hashrate.unwrap_or(GUESS));
         self.told = (hashrate, Instant::now());
         let (nominal_hash_rate, max_target) = (hashrate as f32, self.most.to_le_bytes().into());
         let user_identity = text("user_identity", &self.user)?;
@@ -355,7 +368,8 @@ impl Talk {
     pub fn set_hashrate(&mut self, hashrate: f64) -> Result<(), V2Error> {
         self.hashrate = Some(hashrate).filter(|hashrate| *hashrate > 0.0);
         let Stage::Open { channel, worked: true } = &self.stage else { return Ok(()) };
-        let ratio = self.hashrate.map_or(1.0, |hashrate| hashrate / self.told.0);
+        let Some(hashrate) = self.hashrate.map(|measured| self.nominal.of(measured)) else { return Ok(()) };
+        let ratio = hashrate / self.told.0;
         if (1.0 / CHANGE..=CHANGE).contains(&ratio) || self.told.1.elapsed() < SETTLING {
             return Ok(());
         }
@@ -411,9 +425,17 @@ impl Talk {
     }
 
     fn send(&mut self, message: ClientMessage) -> Result<(), V2Error> {
+        self.trace(true, || message.to_string());
         let bytes = message.into_bytes()?;
         self.effects.push_back(Effect::Send(bytes));
         Ok(())
+    }
+
+    /// Says a message, where that is asked for.
+    fn trace(&mut self, sent: bool, text: impl FnOnce() -> String) {
+        if self.traced {
+            self.say(Event::Traced { url: self.url.to_string(), sent, text: text() });
+        }
     }
 
     fn say(&mut self, event: Event) {
