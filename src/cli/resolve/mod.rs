@@ -16,6 +16,8 @@ use midstate::backend::{Kind, OpenError};
 use midstate::config::{BackendConfig, ConfigError, PoolConfig, Secret, Table};
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
+#[cfg(feature = "v2")]
+use midstate::upstream::V2Error;
 use midstate::upstream::{Source, TrustError};
 use pool::OfPool;
 use serde_json::{Value, json};
@@ -121,6 +123,12 @@ pub(super) enum SettingsError {
     Count { setting: &'static str, urls: usize, given: usize },
     #[error(transparent)]
     Trust(#[from] TrustError),
+    #[cfg(feature = "v2")]
+    #[error("verify-payout: on a standard channel nobody sees whom a job pays; expected --sv2-channel extended")]
+    Unverifiable,
+    #[cfg(feature = "v2")]
+    #[error(transparent)]
+    V2(#[from] V2Error),
     #[error("password file {path:?}: {source}")]
     PasswordFile { path: PathBuf, source: io::Error },
     #[error(transparent)]
