@@ -6,6 +6,7 @@ use bitcoin::{Address, address::NetworkUnchecked};
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
+use midstate::backend::Throttle;
 use midstate::config::{PoolConfig, Secret, SourceUrl};
 use midstate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
@@ -109,6 +110,9 @@ pub(super) struct SettingArgs {
     pub share_log: Option<PathBuf>,
     #[command(flatten)]
     pub backends: BackendArgs,
+    /// The part of the time in which CPU threads search; the rest of it they rest [default: 100%]
+    #[arg(long, value_name = "PERCENT")]
+    pub throttle: Option<Throttle>,
     /// Print one JSON object a line
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]

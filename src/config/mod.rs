@@ -16,7 +16,7 @@ pub use lines::{Lines, Table};
 pub use secret::Secret;
 pub use value::{Dispatch, DispatchError, SourceUrl};
 
-use crate::backend::Kind;
+use crate::backend::{Kind, Throttle};
 use crate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use crate::upstream::Payout;
@@ -131,6 +131,9 @@ pub struct BackendConfig {
     /// Threads for the CPU; above 0.
     #[serde(deserialize_with = "value::threads")]
     pub threads: Option<u16>,
+    /// The part of the time in which processors search.
+    #[serde(deserialize_with = "value::text")]
+    pub throttle: Option<Throttle>,
     /// GPUs: numbers, parts of names, or PCI addresses.
     pub adapter: Option<Vec<String>>,
     /// Invocations in a workgroup.

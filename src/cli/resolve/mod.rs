@@ -12,7 +12,7 @@ use super::settings::{SettingArgs, environment, flag};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use file::File;
-use midstate::backend::{Kind, OpenError};
+use midstate::backend::{Kind, OpenError, Throttle};
 use midstate::config::{BackendConfig, ConfigError, PoolConfig, Secret, Table};
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
@@ -34,6 +34,7 @@ pub(super) struct Settings {
     /// The pools and nodes, in order.
     pub sources: Vec<Source>,
     pub backends: BackendArgs,
+    pub throttle: Option<Throttle>,
     pub share_log: Option<PathBuf>,
     pub json: bool,
     /// The file that was read.
@@ -149,13 +150,15 @@ impl Settings {
         let backends =
             resolver.backends(&args.backends, &in_file.map(|file| file.backends.clone()).unwrap_or_default());
         backends.check()?;
+        let in_backends = in_file.and_then(|file| file.backends.throttle);
+        let throttle = resolver.one(Table::Backends, "throttle", args.throttle, in_backends, text);
         let of_file = in_file.and_then(|file| file.share_log.clone());
         let share_log = resolver.one(Table::Top, "share_log", args.share_log.clone(), of_file, path);
         let json = resolver.flag(Table::Top, "json", json, in_file.and_then(|file| file.json));
         let Resolver { explained, passwords, .. } = resolver;
         let warnings = file.as_ref().and_then(File::warning).into_iter().collect();
         let file = file.map(|file| file.path);
-        Ok(Settings { sources, backends, share_log, json, file, explained, warnings, passwords })
+        Ok(Settings { sources, backends, throttle, share_log, json, file, explained, warnings, passwords })
     }
 }
 

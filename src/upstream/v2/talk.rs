@@ -111,7 +111,7 @@ impl Talk {
             protocol: Protocol::MiningProtocol,
             min_version: VERSION,
             max_version: VERSION,
-            // Versions to roll are not: a job is taken as it is.
+            // Rolled versions are not required: what a job allows is taken.
             flags: match talk.kind {
                 ChannelKind::Extended => 0,
                 ChannelKind::Standard => REQUIRES_STANDARD_JOBS,
