@@ -11,13 +11,13 @@ use thiserror::Error;
 /// A rest is looked up from this often, to see whether there is other work.
 const NAP: Duration = Duration::from_millis(10);
 
-/// The part of the time in which a processor searches: above 0 %, and 100 % at most.
+/// The part of the time in which a processor searches, as a percentage: 0.1 to 100.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Throttle(f64);
 
 /// No part.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0:?}; expected a percentage above 0, and 100 at most, such as 25%")]
+#[error("{0:?}; expected a percentage from 0.1 to 100, such as 25%")]
 pub struct ThrottleError(String);
 
 impl FromStr for Throttle {
@@ -25,14 +25,14 @@ impl FromStr for Throttle {
 
     fn from_str(text: &str) -> Result<Throttle, ThrottleError> {
         let number = text.strip_suffix('%').unwrap_or(text).parse().ok();
-        let number = number.filter(|number: &f64| *number >= 0.1 && *number <= 100.0);
-        number.map(|number| Throttle(number / 100.0)).ok_or_else(|| ThrottleError(text.to_owned()))
+        let number = number.filter(|number| (0.1..=100.0).contains(number));
+        number.map(Throttle).ok_or_else(|| ThrottleError(text.to_owned()))
     }
 }
 
 impl fmt::Display for Throttle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0 * 100.0)
+        write!(f, "{}%", self.0)
     }
 }
 
@@ -40,7 +40,7 @@ impl Throttle {
     /// Lets backends on the processor rest between searches; others are as they were.
     pub fn hold(self, backends: Vec<Box<dyn Backend>>) -> Vec<Box<dyn Backend>> {
         let held = |inner: Box<dyn Backend>| match inner.identity().backend {
-            "cpu" | "scalar" => Box::new(Throttled { inner, rest: 1.0 / self.0 - 1.0, owed: Duration::ZERO }),
+            "cpu" | "scalar" => Box::new(Throttled { inner, rest: 100.0 / self.0 - 1.0, owed: Duration::ZERO }),
             _ => inner,
         };
         backends.into_iter().map(held).collect()
@@ -166,11 +166,11 @@ mod tests {
 
     #[test]
     fn throttles_are_percentages() {
-        for (text, shown) in [("25%", "25%"), ("25", "25%"), ("100%", "100%"), ("0.5%", "0.5%")] {
+        for (text, shown) in [("25%", "25%"), ("25", "25%"), ("100%", "100%"), ("0.5%", "0.5%"), ("7%", "7%")] {
             assert_eq!(text.parse::<Throttle>().unwrap().to_string(), shown);
         }
-        for wrong in ["", "%", "0", "0%", "101%", "-5%", "nan", "half"] {
-            assert!(wrong.parse::<Throttle>().unwrap_err().to_string().contains("above 0"), "{wrong}");
+        for wrong in ["", "%", "0", "0%", "0.05%", "101%", "-5%", "nan", "half"] {
+            assert!(wrong.parse::<Throttle>().unwrap_err().to_string().contains("from 0.1 to 100"), "{wrong}");
         }
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! On a standard channel the miner rolls no extranonce, and jobs come with a merkle root in place of a coinbase.
 
-use super::message::ServerMessage;
 use crate::job::{Job, MAX_EXTRANONCE2_SIZE, Root, SplitCoinbase};
 use crate::upstream::VERSION_MASK;
 use binary_sv2::U256Owned;
@@ -257,36 +256,5 @@ fn target(field: &'static str, number: &U256Owned) -> Result<Target, MessageErro
     match number.to_array() {
         bytes if bytes == [0; 32] => Err(MessageError::new(field, 0, "a target above 0")),
         bytes => Ok(Target::from_le_bytes(bytes)),
-    }
-}
-
-impl ServerMessage {
-    /// It came when something else should have.
-    pub(super) fn unexpected(&self, expected: &'static str) -> MessageError {
-        let shown = format!("{self:?}");
-        MessageError::new("message", shown.split(['(', '{']).next().unwrap_or_default(), expected)
-    }
-
-    /// Which channel or group it is said to, if to one.
-    pub(super) fn channel(&self) -> Option<u32> {
-        match self {
-            ServerMessage::EndpointChanged(message) => Some(message.channel_id),
-            ServerMessage::UpdateError(message) => Some(message.channel_id),
-            ServerMessage::Close(message) => Some(message.channel_id),
-            ServerMessage::SetExtranoncePrefix(message) => Some(message.channel_id),
-            ServerMessage::SubmitSuccess(message) => Some(message.channel_id),
-            ServerMessage::SubmitError(message) => Some(message.channel_id),
-            ServerMessage::ExtendedJob(message) => Some(message.channel_id),
-            ServerMessage::StandardJob(message) => Some(message.channel_id),
-            ServerMessage::SetNewPrevHash(message) => Some(message.channel_id),
-            ServerMessage::SetTarget(message) => Some(message.channel_id),
-            ServerMessage::SetupSuccess(_)
-            | ServerMessage::SetupError(_)
-            | ServerMessage::Reconnect(_)
-            | ServerMessage::OpenExtendedSuccess(_)
-            | ServerMessage::OpenStandardSuccess(_)
-            | ServerMessage::OpenError(_)
-            | ServerMessage::SetGroupChannel(_) => None,
-        }
     }
 }

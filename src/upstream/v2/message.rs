@@ -124,6 +124,37 @@ impl ServerMessage {
     }
 }
 
+impl ServerMessage {
+    /// It came when something else should have.
+    pub(super) fn unexpected(&self, expected: &'static str) -> MessageError {
+        let shown = format!("{self:?}");
+        MessageError::new("message", shown.split(['(', '{']).next().unwrap_or_default(), expected)
+    }
+
+    /// Which channel or group it is said to, if to one.
+    pub(super) fn channel(&self) -> Option<u32> {
+        match self {
+            ServerMessage::EndpointChanged(message) => Some(message.channel_id),
+            ServerMessage::UpdateError(message) => Some(message.channel_id),
+            ServerMessage::Close(message) => Some(message.channel_id),
+            ServerMessage::SetExtranoncePrefix(message) => Some(message.channel_id),
+            ServerMessage::SubmitSuccess(message) => Some(message.channel_id),
+            ServerMessage::SubmitError(message) => Some(message.channel_id),
+            ServerMessage::ExtendedJob(message) => Some(message.channel_id),
+            ServerMessage::StandardJob(message) => Some(message.channel_id),
+            ServerMessage::SetNewPrevHash(message) => Some(message.channel_id),
+            ServerMessage::SetTarget(message) => Some(message.channel_id),
+            ServerMessage::SetupSuccess(_)
+            | ServerMessage::SetupError(_)
+            | ServerMessage::Reconnect(_)
+            | ServerMessage::OpenExtendedSuccess(_)
+            | ServerMessage::OpenStandardSuccess(_)
+            | ServerMessage::OpenError(_)
+            | ServerMessage::SetGroupChannel(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for ServerMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
