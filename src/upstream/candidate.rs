@@ -47,11 +47,11 @@ pub(super) struct Candidate {
 
 /// A session with a source of any kind.
 pub(super) enum Open<'a> {
-    Pool(Session<'a>),
+    Pool(Box<Session<'a>>),
     #[cfg(feature = "v2")]
     V2(Box<V2Session<'a>>),
     #[cfg(feature = "solo")]
-    Node(NodeSession<'a>),
+    Node(Box<NodeSession<'a>>),
 }
 
 impl Candidate {
@@ -118,10 +118,13 @@ impl Candidate {
                 let session = Session::new(connection, pool, url, step, outbox);
                 #[cfg(feature = "payout")]
                 let session = session.held_to(self.watch.session());
-                Ok(Open::Pool(session))
+                Ok(Open::Pool(Box::new(session)))
             }
             #[cfg(feature = "solo")]
-            Source::Node(node) => NodeSession::open(node, outbox).await.map(Open::Node).map_err(SessionError::Node),
+            Source::Node(node) => {
+                let session = NodeSession::open(node, outbox).await.map_err(SessionError::Node)?;
+                Ok(Open::Node(Box::new(session)))
+            }
         }
     }
 

@@ -307,8 +307,9 @@ impl Resolver<'_> {
 #[cfg(feature = "payout")]
 fn check_strict(sources: &[Source]) -> Result<(), SettingsError> {
     let strict = sources.iter().filter_map(|source| match source {
-        Source::Pool(pool) if pool.strict && pool.verify_payout.is_none() => Some(pool.credentials.user.clone()),
-        _ => None,
+        Source::Pool(pool) => (pool.strict && pool.verify_payout.is_none()).then(|| pool.credentials.user.clone()),
+        #[cfg(feature = "solo")]
+        Source::Node(_) => None,
     });
     let users: Vec<String> = strict.collect();
     if users.is_empty() || users.iter().any(|user| Payout::to_user(user).is_some()) {

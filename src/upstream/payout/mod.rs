@@ -359,7 +359,6 @@ mod tests {
     use crate::job::{Root, SplitCoinbase};
     use crate::testing;
     use crate::upstream::Credentials;
-    use bitcoin::hex::FromHex;
     use bitcoin::{Transaction, TxOut, consensus};
     use proptest::prelude::*;
 
@@ -518,7 +517,7 @@ mod tests {
         assert!(own.check(&job(&consensus::serialize(&transaction), 1)).is_ok());
         // Not so at height 17.
         let mut script = transaction.input[0].script_sig.to_bytes();
-        script.splice(..4, Vec::from_hex("01110200").unwrap());
+        script.splice(..4, [0x01, 0x11, 0x02, 0x00]);
         transaction.input[0].script_sig = script.into();
         assert!(matches!(own.check(&job(&consensus::serialize(&transaction), 1)), Err(PayoutError::Unpaid { .. })));
     }
