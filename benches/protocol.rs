@@ -1,7 +1,7 @@
 //! What a job costs from the wire to the engine, and a share on its way back.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use midstate::job::{Job, JobStream};
+use midstate::job::{Job, JobStream, Root, SplitCoinbase};
 use midstate_stratum::Target;
 use midstate_stratum::codec::LineReader;
 use midstate_stratum::message::{ClientCall, Envelope, Notify, ServerCall, Submit};
@@ -67,11 +67,13 @@ fn job(notify: Notify, version_mask: u32) -> Job {
     Job {
         id: notify.job_id,
         previous_block_hash: notify.previous_block_hash,
-        coinbase1: notify.coinbase1,
-        extranonce1: vec![5; 4],
-        extranonce2_size: 8,
-        coinbase2: notify.coinbase2,
-        merkle_branches: notify.merkle_branches,
+        root: Root::Coinbase(SplitCoinbase {
+            coinbase1: notify.coinbase1,
+            extranonce1: vec![5; 4],
+            extranonce2_size: 8,
+            coinbase2: notify.coinbase2,
+            merkle_branches: notify.merkle_branches,
+        }),
         version: notify.version,
         version_mask,
         nbits: notify.nbits,

@@ -31,7 +31,7 @@ pub mod work;
 #[cfg(test)]
 pub(crate) mod testing {
     //! What several tests need.
-    use crate::job::{Job, Origin, Share};
+    use crate::job::{Job, Origin, Root, Share, SplitCoinbase};
     use crate::sha256::Header;
     use midstate_stratum::Target;
     use std::sync::Arc;
@@ -46,11 +46,13 @@ pub(crate) mod testing {
         Job {
             id: "1".to_owned(),
             previous_block_hash: [0; 32],
-            coinbase1: Vec::new(),
-            extranonce1: Vec::new(),
-            extranonce2_size: 4,
-            coinbase2: Vec::new(),
-            merkle_branches: Vec::new(),
+            root: Root::Coinbase(SplitCoinbase {
+                coinbase1: Vec::new(),
+                extranonce1: Vec::new(),
+                extranonce2_size: 4,
+                coinbase2: Vec::new(),
+                merkle_branches: Vec::new(),
+            }),
             version: 0,
             version_mask: 0,
             nbits: 0,

@@ -88,6 +88,8 @@ impl Stats {
 
 /// How long the fate of a block may be unknown before all goes on as if there were none.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How long the upstream may take to end, once nothing is owed any more.
+const GOODBYE: Duration = Duration::from_millis(500);
 /// Where so many shares wait for an answer, no more are searched: the difficulty is far too low, and they would fill the memory.
 const MOST_IN_FLIGHT: u64 = 1000;
 /// How often the counters are read for the hashrate, and said.
@@ -173,7 +175,13 @@ impl Miner {
                     self.settle();
                 }
                 Some(event) = self.from_engine.recv() => self.on_engine(event),
-                _ = self.ticks.tick() => return Event::Stats(self.stats()),
+                _ = self.ticks.tick() => {
+                    let stats = self.stats();
+                    if let Some(upstream) = &self.upstream {
+                        upstream.set_hashrate(stats.hashrate().seconds_10);
+                    }
+                    return Event::Stats(stats);
+                }
             }
         }
     }
@@ -230,6 +238,13 @@ impl Miner {
         {
             self.on_upstream(event);
         }
+        // Some pools are told goodbye.
+        let goodbye = async {
+            while let Some(event) = self.from_upstream.recv().await {
+                self.on_upstream(event);
+            }
+        };
+        let _ = timeout(GOODBYE, goodbye).await;
         events.extend(self.said.drain(..));
         (self.stats(), events)
     }

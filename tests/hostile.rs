@@ -6,27 +6,25 @@
 
 mod common {
     pub(crate) mod certificate;
+    pub(crate) mod heap;
     pub(crate) mod joined;
+    pub(crate) mod outlasting;
     pub(crate) mod scripted;
 }
 mod servers {
     pub(crate) mod connecting;
-    pub(crate) mod heap;
     pub(crate) mod joining;
     pub(crate) mod messages;
     pub(crate) mod rig;
 }
 
 use common::joined::{Miner, share};
+use common::outlasting;
 use common::scripted::{Pool, job, listener};
 use midstate::upstream::Event;
 use serde_json::json;
-use servers::heap::{Counting, Needs};
 use servers::{connecting, joining, messages, rig};
 use std::time::Duration;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
 
 /// All at once: most of them wait.
 #[test]
@@ -40,28 +38,10 @@ fn a_miner_outlasts_every_server() {
         ("verdicts", messages::verdicts()),
         ("floods", messages::floods()),
     ];
-    let mut running = Vec::new();
-    for (group, table) in tables {
-        for scenario in table {
-            running.push((group, scenario.name, std::thread::spawn(|| rig::run(scenario))));
-        }
-    }
-    let (number, mut failures, mut outlasted) = (running.len(), Vec::new(), Vec::new());
-    for (group, name, scenario) in running {
-        match scenario.join() {
-            Ok(Ok(well)) => outlasted.push((name, well)),
-            Ok(Err(what)) => failures.push(format!("{group}: {name}: {what}")),
-            Err(_) => failures.push(format!("{group}: {name}: the test panicked")),
-        }
-    }
-    let longest = outlasted.iter().map(|(_, well)| well.took).max().unwrap_or_default();
-    println!("{number} servers; the longest until mining again: {longest:.1?}");
-    for (what, of) in [("held", (|needs| needs.most) as fn(Needs) -> isize), ("left", |needs| needs.left)] {
-        if let Some((name, well)) = outlasted.iter().max_by_key(|(_, well)| of(well.needs)) {
-            println!("the most bytes that were {what}: {} ({name})", of(well.needs));
-        }
-    }
-    assert!(failures.is_empty(), "{} of {number}:\n{}", failures.len(), failures.join("\n"));
+    let scenarios = tables.into_iter().flat_map(|(group, table)| {
+        table.into_iter().map(move |scenario| (format!("{group}: {}", scenario.name), move || rig::run(scenario)))
+    });
+    outlasting::all(scenarios.collect());
 }
 
 /// A pool that says more than its miner takes must wait: what a session holds is bounded by the room for events and the system's

@@ -108,8 +108,13 @@ fn an_extranonce2_that_cannot_be_rolled_is_refused() {
         assert_eq!(miner.unreadable(), "extranonce2_size");
         pool.call("mining.notify", &job("1"));
         let (job, _) = miner.job();
-        assert_eq!((&job.extranonce1[..], job.extranonce2_size), (&[0xf0, 0, 0, 0x0f][..], 4));
+        assert_eq!(extranonces(&job), (&[0xf0, 0, 0, 0x0f][..], 4));
     }
+}
+
+/// A job's extranonce1, and how many bytes of extranonce2 it has.
+fn extranonces(job: &Job) -> (&[u8], usize) {
+    (&job.coinbase().unwrap().extranonce1, job.extranonce2_size())
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn what_holds_at_once_and_what_from_the_next_job_on() {
 
     pool.call("mining.notify", &job("2"));
     let (second, difficulty) = miner.job();
-    assert_eq!((&second.extranonce1[..], second.extranonce2_size), (&[0xaa, 0xbb][..], 7));
+    assert_eq!(extranonces(&second), (&[0xaa, 0xbb][..], 7));
     assert_eq!((second.version_mask, difficulty.to_string()), (0x1fff_0000, "3".to_owned()));
     assert!(second.target < first.target);
 }

@@ -26,9 +26,9 @@ pub fn template(answer: &[u8]) {
     let text = |field: &str| answer[field].as_str().map(str::to_ascii_lowercase);
     for number in [0, 0xfe, u128::MAX] {
         let job = Arc::clone(&template.job);
-        let Job { coinbase1, extranonce1, extranonce2_size, coinbase2, version, version_mask, ntime, .. } = &*job;
-        let extranonce2 = number.to_le_bytes()[..*extranonce2_size].to_vec();
-        let coinbase = [coinbase1, extranonce1, &extranonce2, coinbase2].map(Vec::as_slice).concat();
+        let Job { version, version_mask, ntime, .. } = &*job;
+        let extranonce2 = number.to_le_bytes()[..job.extranonce2_size()].to_vec();
+        let coinbase = job.coinbase().expect("a template has one").with(&extranonce2);
         let coinbase: Transaction = consensus::deserialize(&coinbase).expect("a coinbase");
         assert!(coinbase.is_coinbase() && coinbase.input[0].script_sig.len() <= 100);
         assert_eq!(coinbase.output[0].script_pubkey, pay_to);

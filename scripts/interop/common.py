@@ -1,11 +1,16 @@
 """What the scripts here share: free ports, processes that end with the script, JSON-RPC, a real Bitcoin Core on regtest."""
-import atexit, base64, contextlib, json, os, pathlib, signal, socket, subprocess, sys, tempfile, threading, time
+import atexit, base64, collections, contextlib, json, os, pathlib, re, signal, socket, subprocess, sys, tempfile, threading, time
 import urllib.error, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PARA = "0.6.0"
 STRATUM_CLIENT = "1.1.0"
 PYZMQ = "27.3.0"
+SV2 = {"pool_sv2": "0.7.0", "translator_sv2": "0.6.0"}
+# Without the translator's telemetry of miners, which brings a TLS stack.
+SV2_FEATURES = {"pool_sv2": [], "translator_sv2": ["--no-default-features"]}
+# The keys of the example that comes with the pool.
+SV2_PUBLIC, SV2_SECRET = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72", "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n"
 
 
 def free_port():
@@ -175,6 +180,68 @@ def cargo_install_para(directory):
         subprocess.run(["nice", "-n", "19", "cargo", "install", "para", "--quiet", "--locked", "--version", PARA, "--root",
                         pathlib.Path(directory) / "para"], check=True)
     return binary
+
+
+def install_sv2(directory, crate):
+    """Installs crates.io's pool_sv2 or translator_sv2, unless it is there."""
+    if not (directory / "sv2/bin" / crate).exists():
+        print(f"installing {crate} {SV2[crate]} from crates.io (tens of minutes on two cores)", flush=True)
+        subprocess.run(["nice", "-n", "15", "cargo", "install", "--quiet", "--locked", "--root", directory / "sv2", *SV2_FEATURES[crate],
+                        f"{crate}@{SV2[crate]}"], env={**os.environ, "CARGO_TARGET_DIR": str(directory / "sv2/target")}, check=True)
+
+
+def start_sv2(directory, crate, port, config):
+    """Starts one of the two with this configuration, and waits until it listens."""
+    file = directory / f"{crate.removesuffix('_sv2')}.toml"
+    file.write_text(config)
+    process = Process(directory / "sv2/bin" / crate, "-c", file, env={"RUST_LOG": "info"}, keep=directory / f"{crate}.log")
+
+    def listens():
+        if not process.running():
+            sys.exit(f"{crate} ended:\n" + "\n".join(process.lines[-20:]))
+        return any(f":{port:04X} 00000000:0000 0A" in line for line in open("/proc/net/tcp"))
+
+    wait_for(crate, listens, 30)
+    process.port = port
+    return process
+
+
+def pool_sv2(directory, core, shares_per_minute, batch=1):
+    """Starts pool_sv2 on a bitcoin-node, which gives it its templates over IPC. It answers so many shares at once."""
+    port = free_port()
+    return start_sv2(directory, "pool_sv2", port, f"""
+authority_public_key = "{SV2_PUBLIC}"
+authority_secret_key = "{SV2_SECRET}"
+cert_validity_sec = 3600
+listen_address = "127.0.0.1:{port}"
+coinbase_reward_script = "addr({PAY_TO})"
+server_id = 1
+pool_signature = "a pool"
+shares_per_minute = {shares_per_minute}
+share_batch_size = {batch}
+[template_provider_type.BitcoinCoreIpc]
+version = 31
+network = "regtest"
+data_dir = "{core.datadir}"
+fee_threshold = 100
+min_interval = 5
+""")
+
+
+def complaints(name, process, most=6):
+    """Prints what a program of the Stratum V2 Reference Implementation warned of, and how often."""
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in process.lines]
+    counted = collections.Counter(re.sub(r"^\S+\s+", "", line) for line in plain if "WARN" in line or "ERROR" in line)
+    for line, count in counted.most_common(most):
+        print(f"{name}, {count} times: {line[:200]}")
+
+
+def paying_blocks(core, first):
+    """The blocks from this height on, and how many of them pay PAY_TO."""
+    blocks = [core("getblock", core("getblockhash", height), 2) for height in range(first, core("getblockcount") + 1)]
+    # The output's script rather than its address, as 0 and a push of twenty zero bytes.
+    pays = lambda out: out["scriptPubKey"]["hex"] == "0014" + "00" * 20 and out["value"] > 0
+    return blocks, sum(any(pays(out) for out in block["tx"][0]["vout"]) for block in blocks)
 
 
 def build_ours(*packages):

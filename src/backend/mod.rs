@@ -10,9 +10,11 @@ pub mod gpu;
 pub mod registry;
 pub mod scalar;
 pub(crate) mod self_test;
+mod throttle;
 
 pub use registry::{Device, GpuOptions, Kind, OpenError, Selection, devices, open};
 pub use self_test::{SelfTestError, self_test};
+pub use throttle::{Throttle, ThrottleError};
 
 use crate::work::{Candidate, Work};
 use std::sync::Arc;

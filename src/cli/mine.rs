@@ -69,6 +69,10 @@ impl MineError {
 pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<(), CliError> {
     let settings = Settings::read(&args.settings, matches, args.settings.json)?;
     let backends = settings.backends.open()?;
+    let backends = match settings.throttle {
+        Some(throttle) => throttle.hold(backends),
+        None => backends,
+    };
     let workers: Vec<Identity> = backends.iter().map(|backend| backend.identity().clone()).collect();
     let words = Words::hiding(&settings.passwords);
     let mut log = match &settings.share_log {

@@ -6,10 +6,13 @@ use bitcoin::{Address, address::NetworkUnchecked};
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
+use midstate::backend::Throttle;
 use midstate::config::{PoolConfig, Secret, SourceUrl};
 use midstate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
+#[cfg(feature = "v2")]
+use midstate::upstream::{ChannelKind, NominalHashrate};
 #[cfg(feature = "solo")]
 use midstate::upstream::{MAX_TAG, ZmqUrl};
 use midstate_stratum::Difficulty;
@@ -23,7 +26,8 @@ pub(super) struct SettingArgs {
     /// The configuration file [default: config.toml in ~/.config/midstate or what the system has for that, where it is there]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The pool: stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT for TLS. Or a node: http://HOST:PORT. Given several times, those
+    /// The pool: stratum+tcp://HOST:PORT, or stratum+ssl://HOST:PORT for TLS, or stratum2+tcp://HOST:PORT/KEY for Stratum V2. Or a
+    /// node: http://HOST:PORT. Given several times, those
     /// after the first take its place while it fails. The pools of the configuration file are then passed over
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub url: Vec<SourceUrl>,
@@ -62,6 +66,25 @@ pub(super) struct SettingArgs {
     /// For TLS, a PEM file of the authorities that may vouch for the pool [default: the system's]
     #[arg(long, value_name = "FILE")]
     pub tls_ca: Option<PathBuf>,
+    /// For Stratum V2, join a pool though its URL has no authority's key. Anybody in between may then be the pool, and take all shares
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+        value_parser = BoolishValueParser::new())]
+    pub sv2_insecure: Option<bool>,
+    /// For Stratum V2, which kind of channel is opened: extended or standard. On a standard one the pool gives a merkle root in place of
+    /// a coinbase, so that nobody sees whom it pays [default: extended]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "KIND")]
+    pub sv2_channel: Option<ChannelKind>,
+    /// For Stratum V2, the hashrate that the pool is told, by which it chooses the difficulty: hashes a second such as 5e9, or a factor such
+    /// as x2 for so many times what is measured [default: what is measured]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "H/S|xN")]
+    pub nominal_hashrate: Option<NominalHashrate>,
+    /// Print each message to and from pools to the standard error: the lines of Stratum V1, the decoded messages of V2; passwords are hidden
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+        value_parser = BoolishValueParser::new())]
+    pub trace_messages: Option<bool>,
     /// A SOCKS5 proxy, such as Tor's; it looks the pool's name up
     #[arg(long, value_name = "HOST:PORT")]
     pub socks5: Option<String>,
@@ -87,6 +110,9 @@ pub(super) struct SettingArgs {
     pub share_log: Option<PathBuf>,
     #[command(flatten)]
     pub backends: BackendArgs,
+    /// The part of the time in which CPU threads search; the rest of it they rest [default: 100%]
+    #[arg(long, value_name = "PERCENT")]
+    pub throttle: Option<Throttle>,
     /// Print one JSON object a line
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]
@@ -143,6 +169,13 @@ impl SettingArgs {
             password_file: self.password_file.clone().filter(|_| of("password_file")),
             tls_fingerprint: self.tls_fingerprint.filter(|_| of("tls_fingerprint")),
             tls_ca: self.tls_ca.clone().filter(|_| of("tls_ca")),
+            #[cfg(feature = "v2")]
+            sv2_insecure: self.sv2_insecure.filter(|_| of("sv2_insecure")),
+            #[cfg(feature = "v2")]
+            sv2_channel: self.sv2_channel.filter(|_| of("sv2_channel")),
+            #[cfg(feature = "v2")]
+            nominal_hashrate: self.nominal_hashrate.filter(|_| of("nominal_hashrate")),
+            trace_messages: self.trace_messages.filter(|_| of("trace_messages")),
             socks5: self.socks5.clone().filter(|_| of("socks5")),
             suggest_difficulty: self.suggest_difficulty.filter(|_| of("suggest_difficulty")),
             minimum_difficulty: self.minimum_difficulty.filter(|_| of("minimum_difficulty")),

@@ -113,7 +113,7 @@ impl ShareLog {
             target: job.target.to_be_bytes().to_lower_hex_string(),
             block: share.is_block(),
             version_mask: format!("{:08x}", job.version_mask),
-            extranonce1: job.extranonce1.to_lower_hex_string(),
+            extranonce1: job.coinbase().map(|coinbase| coinbase.extranonce1.to_lower_hex_string()).unwrap_or_default(),
             extranonce2: share.origin.extranonce2.to_lower_hex_string(),
             header: share.header.0.to_lower_hex_string(),
             backend: worker.map(|worker| worker.backend),

@@ -10,13 +10,16 @@ use thiserror::Error;
 const ALIKE: f64 = 0.8;
 
 /// Settings that only some builds have, and the feature that brings them.
-const OF_FEATURES: [(&str, &str); 6] = [
+const OF_FEATURES: [(&str, &str); 9] = [
     ("verify_payout", "payout"),
     ("strict", "payout"),
     ("rpc_cookie", "solo"),
     ("pay_to", "solo"),
     ("tag", "solo"),
     ("zmq", "solo"),
+    ("sv2_insecure", "v2"),
+    ("sv2_channel", "v2"),
+    ("nominal_hashrate", "v2"),
 ];
 
 /// What is wrong with a configuration file. Lines are counted from 1.

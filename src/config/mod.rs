@@ -16,12 +16,14 @@ pub use lines::{Lines, Table};
 pub use secret::Secret;
 pub use value::{Dispatch, DispatchError, SourceUrl};
 
-use crate::backend::Kind;
+use crate::backend::{Kind, Throttle};
 use crate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use crate::upstream::Payout;
 #[cfg(feature = "solo")]
 use crate::upstream::ZmqUrl;
+#[cfg(feature = "v2")]
+use crate::upstream::{ChannelKind, NominalHashrate};
 #[cfg(feature = "solo")]
 use bitcoin::{Address, address::NetworkUnchecked};
 use midstate_stratum::Difficulty;
@@ -68,6 +70,19 @@ pub struct PoolConfig {
     pub tls_fingerprint: Option<Fingerprint>,
     /// For TLS, a PEM file of the authorities that may vouch for the pool.
     pub tls_ca: Option<PathBuf>,
+    /// For Stratum V2, whether a pool is joined whose URL has no authority's key.
+    #[cfg(feature = "v2")]
+    pub sv2_insecure: Option<bool>,
+    /// For Stratum V2, which kind of channel is opened.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::text")]
+    pub sv2_channel: Option<ChannelKind>,
+    /// For Stratum V2, what the pool is told of the miner's speed.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::text")]
+    pub nominal_hashrate: Option<NominalHashrate>,
+    /// Whether each message is printed, both ways.
+    pub trace_messages: Option<bool>,
     /// A SOCKS5 proxy, as `HOST:PORT`.
     pub socks5: Option<String>,
     /// A difficulty of shares to ask for.
@@ -116,6 +131,9 @@ pub struct BackendConfig {
     /// Threads for the CPU; above 0.
     #[serde(deserialize_with = "value::threads")]
     pub threads: Option<u16>,
+    /// The part of the time in which processors search.
+    #[serde(deserialize_with = "value::text")]
+    pub throttle: Option<Throttle>,
     /// GPUs: numbers, parts of names, or PCI addresses.
     pub adapter: Option<Vec<String>>,
     /// Invocations in a workgroup.

@@ -17,7 +17,8 @@ use std::str::FromStr;
 use std::time::Duration;
 use thiserror::Error;
 
-/// Where a pool or a node is: `stratum+tcp://HOST:PORT` or `stratum+ssl://HOST:PORT`, or `http://HOST:PORT` for a node.
+/// Where a pool or a node is: `stratum+tcp://HOST:PORT` or `stratum+ssl://HOST:PORT`, `stratum2+tcp://HOST:PORT/KEY`, or
+/// `http://HOST:PORT` for a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceUrl {
     /// A pool.

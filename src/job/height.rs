@@ -19,16 +19,18 @@ pub(crate) fn bip34_height(script: &[u8]) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use crate::job::Job;
+    use crate::job::{Job, Root, SplitCoinbase};
     use crate::testing;
 
     /// What a script must be is tested beside `Coinbase::height`, on scripts by the `bitcoin` crate.
     #[test]
     fn heights_are_read_from_jobs() {
-        let height = |script: &[u8]| {
-            let coinbase1 = [&[0; 42][..], script].concat();
-            Job { coinbase1, ..testing::job() }.height()
+        let of = |coinbase1| {
+            let mut job = testing::job();
+            job.root = Root::Coinbase(SplitCoinbase { coinbase1, ..job.coinbase().unwrap().clone() });
+            job.height()
         };
+        let height = |script: &[u8]| of([&[0; 42][..], script].concat());
         assert_eq!(height(&[0x51, 0]), Some(1));
         assert_eq!(height(&[0x60]), Some(16));
         assert_eq!(height(&[1, 17]), Some(17));
@@ -38,6 +40,8 @@ mod tests {
         {
             assert_eq!(height(none), None, "{none:?}");
         }
-        assert_eq!(Job { coinbase1: vec![1, 2], ..testing::job() }.height(), None);
+        assert_eq!(of(vec![1, 2]), None);
+        // A pool that gives the root says nothing of it.
+        assert_eq!(Job { root: Root::Given([0; 32]), ..testing::job() }.height(), None);
     }
 }

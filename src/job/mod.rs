@@ -32,16 +32,8 @@ pub struct Job {
     pub id: String,
     /// The block to build on, in internal order.
     pub previous_block_hash: [u8; 32],
-    /// The coinbase transaction without its witness, up to the extranonces.
-    pub coinbase1: Vec<u8>,
-    /// What the pool puts between, so that no two miners have the same coinbase.
-    pub extranonce1: Vec<u8>,
-    /// How many bytes the miner puts after that: 1 to [`MAX_EXTRANONCE2_SIZE`].
-    pub extranonce2_size: usize,
-    /// The rest of the coinbase.
-    pub coinbase2: Vec<u8>,
-    /// The hashes beside the coinbase's way to the merkle root, in internal order, lowest first.
-    pub merkle_branches: Vec<[u8; 32]>,
+    /// How its merkle roots come to be.
+    pub root: Root,
     /// The version, with the pool's bits where the mask has ones.
     pub version: u32,
     /// Which version bits the miner may choose (BIP 320: `0x1fffe000`). 0 for none.
@@ -58,11 +50,35 @@ pub struct Job {
     pub session: u64,
 }
 
+/// How a job's merkle roots come to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Root {
+    /// Of a coinbase, of which a part is the miner's: another root for each extranonce2.
+    Coinbase(SplitCoinbase),
+    /// The pool gives the one there is, in internal order; what it pays, nobody here knows.
+    Given([u8; 32]),
+}
+
+/// A coinbase, but for what is rolled, and its way to the merkle root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitCoinbase {
+    /// The coinbase transaction without its witness, up to the extranonces.
+    pub coinbase1: Vec<u8>,
+    /// What the pool puts between, so that no two miners have the same coinbase.
+    pub extranonce1: Vec<u8>,
+    /// How many bytes the miner puts after that: [`MAX_EXTRANONCE2_SIZE`] at most.
+    pub extranonce2_size: usize,
+    /// The rest of the coinbase.
+    pub coinbase2: Vec<u8>,
+    /// The hashes beside the coinbase's way to the merkle root, in internal order, lowest first.
+    pub merkle_branches: Vec<[u8; 32]>,
+}
+
 /// A job that cannot be worked on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JobError {
-    /// There is no room to roll, or more than anybody can.
-    #[error("extranonce2_size: {0}; expected 1 to {MAX_EXTRANONCE2_SIZE}")]
+    /// There is more room to roll than anybody can.
+    #[error("extranonce2_size: {0}; expected {MAX_EXTRANONCE2_SIZE} at most")]
     Extranonce2Size(usize),
 }
 
@@ -71,7 +87,7 @@ pub enum JobError {
 pub struct Origin {
     /// The job.
     pub job: Arc<Job>,
-    /// The extranonce2 in the coinbase.
+    /// The extranonce2 in the coinbase; empty where there is none.
     pub extranonce2: Vec<u8>,
 }
 
@@ -85,23 +101,42 @@ impl Origin {
 impl Job {
     /// Whether it can be worked on.
     fn check(&self) -> Result<(), JobError> {
-        match self.extranonce2_size {
-            1..=MAX_EXTRANONCE2_SIZE => Ok(()),
+        match self.extranonce2_size() {
+            ..=MAX_EXTRANONCE2_SIZE => Ok(()),
             other => Err(JobError::Extranonce2Size(other)),
         }
     }
 
-    /// The block's height, if the coinbase says it before the extranonces (BIP 34).
+    /// The coinbase, where it is known.
+    pub fn coinbase(&self) -> Option<&SplitCoinbase> {
+        match &self.root {
+            Root::Coinbase(coinbase) => Some(coinbase),
+            Root::Given(_) => None,
+        }
+    }
+
+    /// How many bytes of a coinbase are the miner's.
+    pub fn extranonce2_size(&self) -> usize {
+        self.coinbase().map_or(0, |coinbase| coinbase.extranonce2_size)
+    }
+
+    /// The block's height, if there is a coinbase that says it before the extranonces (BIP 34).
     pub fn height(&self) -> Option<u32> {
         // The input's script follows the transaction's version (4 bytes), its count of inputs (1), the null outpoint (36) and
         // the script's length (1, as a script has at most 100 bytes).
-        bip34_height(self.coinbase1.get(42..)?)
+        bip34_height(self.coinbase()?.coinbase1.get(42..)?)
     }
 
     /// The merkle root with this extranonce2, in internal order.
     pub fn merkle_root(&self, extranonce2: &[u8]) -> [u8; 32] {
-        let coinbase = [&self.coinbase1, &self.extranonce1, extranonce2, &self.coinbase2].concat();
-        self.merkle_branches.iter().fold(sha256d(&coinbase), |left, right| sha256d(&[left.0, *right].concat())).0
+        match &self.root {
+            Root::Coinbase(coinbase) => {
+                let hash = sha256d(&coinbase.with(extranonce2));
+                let branches = coinbase.merkle_branches.iter();
+                branches.fold(hash, |left, right| sha256d(&[left.0, *right].concat())).0
+            }
+            Root::Given(root) => *root,
+        }
     }
 
     /// The header with these choices, and nonce 0.
@@ -113,6 +148,13 @@ impl Job {
         header[68..72].copy_from_slice(&ntime.to_le_bytes());
         header[72..76].copy_from_slice(&self.nbits.to_le_bytes());
         Header(header)
+    }
+}
+
+impl SplitCoinbase {
+    /// The whole transaction, without its witness.
+    pub fn with(&self, extranonce2: &[u8]) -> Vec<u8> {
+        [&self.coinbase1, &self.extranonce1, extranonce2, &self.coinbase2].concat()
     }
 }
 

@@ -54,8 +54,8 @@ impl Searched {
         job.check()?;
         let subject = Subject {
             previous_block_hash: job.previous_block_hash,
-            merkle_root: job.merkle_root(&vec![0; job.extranonce2_size]),
-            extranonce2_size: job.extranonce2_size,
+            merkle_root: job.merkle_root(&vec![0; job.extranonce2_size()]),
+            extranonce2_size: job.extranonce2_size(),
             nbits: job.nbits,
         };
         let known = self.known.iter().position(|(known, _)| *known == subject);
@@ -91,10 +91,10 @@ impl Place {
         (place.ntime <= last.into()).then_some(place)
     }
 
-    /// Goes on to the next extranonce2, of the next second where all were used.
+    /// Goes on to the next extranonce2, of the next second where all were used; where there is none, to the next second.
     pub(super) fn roll_extranonce2(&mut self, job: &Job) {
         self.next_version = 0;
-        if self.extranonce2 == u128::MAX >> (128 - 8 * job.extranonce2_size as u32) {
+        if self.extranonce2 == last_extranonce2(job.extranonce2_size()) {
             (self.extranonce2, self.ntime) = (0, self.ntime + 1);
         } else {
             self.extranonce2 += 1;
@@ -102,10 +102,16 @@ impl Place {
     }
 }
 
+/// The greatest extranonce2 of so many bytes.
+fn last_extranonce2(size: usize) -> u128 {
+    u128::MAX.checked_shr(128 - 8 * size as u32).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::stream::tests::{headers, job};
+    use crate::job::stream::tests::{headers, job, rolling};
+    use crate::job::{Root, SplitCoinbase};
     use std::collections::HashSet;
 
     /// The first headers of a job's stream.
@@ -117,8 +123,8 @@ mod tests {
     /// A job that comes again and again, each time under another name and somehow changed, is begun nowhere twice.
     #[test]
     fn the_same_in_other_jobs_goes_on_until_there_is_no_more() {
-        for size in [1, 2] {
-            let job = Job { extranonce2_size: size, version_mask: 0, ntime_roll: 0, ..job() };
+        for size in [0, 1, 2] {
+            let job = Job { root: rolling(size), version_mask: 0, ntime_roll: 0, ..job() };
             let (mut searched, mut seen) = (Searched::default(), HashSet::new());
             let all = 1 << (8 * size);
             for number in 0..all {
@@ -161,7 +167,9 @@ mod tests {
         };
         assert_eq!(begin(&mut searched, &first), 0);
         for number in 0..KNOWN as u32 {
-            let other = Job { coinbase2: number.to_le_bytes().to_vec(), ..job() };
+            let coinbase2 = number.to_le_bytes().to_vec();
+            let coinbase = SplitCoinbase { coinbase2, ..first.coinbase().unwrap().clone() };
+            let other = Job { root: Root::Coinbase(coinbase), ..job() };
             assert_eq!(begin(&mut searched, &other), 0);
             // What is used stays known.
             assert_eq!(u32::from(begin(&mut searched, &first)), (number + 1) % 256);
@@ -169,16 +177,32 @@ mod tests {
         assert_eq!(searched.known.len(), KNOWN);
     }
 
+    /// A pool's own root that comes again is searched from the version on that was not given out yet.
+    #[test]
+    fn where_there_is_no_extranonce2_the_versions_go_on() {
+        for root in [Root::Given([3; 32]), rolling(0)] {
+            let job = Job { root, ntime_roll: 0, ..job() };
+            let mut searched = Searched::default();
+            let versions = [0, 1, 2, 3, 4].map(|number: usize| {
+                let again = Job { id: number.to_string(), ..job.clone() };
+                begun(&mut searched, &again, 1).first().map(crate::sha256::Header::version)
+            });
+            assert_eq!(versions, [Some(0x2000_0000), Some(0x2000_2000), Some(0x2000_4000), Some(0x2000_6000), None]);
+        }
+    }
+
     #[test]
     fn sizes_that_cannot_be_rolled_are_refused() {
-        for size in [0, 17, usize::MAX] {
-            let job = Arc::new(Job { extranonce2_size: size, ..job() });
+        for size in [17, usize::MAX] {
+            let job = Arc::new(Job { root: rolling(size), ..job() });
             assert_eq!(Searched::default().stream(job, 1).unwrap_err(), JobError::Extranonce2Size(size));
         }
-        for size in [1, 2, 3, 8, 16] {
-            let job = Arc::new(Job { extranonce2_size: size, ..job() });
+        for size in [0, 1, 2, 3, 8, 16] {
+            let job = Arc::new(Job { root: rolling(size), ..job() });
             let (_, origin) = Searched::default().stream(job, 1).unwrap().next().unwrap();
             assert_eq!(origin.extranonce2, vec![0; size]);
+            let all = std::array::from_fn(|i| if i < size { 0xff } else { 0 });
+            assert_eq!(last_extranonce2(size), u128::from_le_bytes(all));
         }
     }
 }

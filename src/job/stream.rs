@@ -65,7 +65,7 @@ impl Iterator for JobStream {
 
     fn next(&mut self) -> Option<(Work, Origin)> {
         let (Place { ntime, extranonce2: number, .. }, versions) = self.advance()?;
-        let extranonce2 = number.to_le_bytes()[..self.job.extranonce2_size].to_vec();
+        let extranonce2 = number.to_le_bytes()[..self.job.extranonce2_size()].to_vec();
         let merkle_root = self.merkle_root(number, &extranonce2);
         let Job { version, version_mask, .. } = *self.job;
         // The pool's own bits come first: counting is from them on, so unrolled work is the job as it was sent.
@@ -94,6 +94,7 @@ fn spread(mut count: u32, mut mask: u32) -> u32 {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::job::{Root, SplitCoinbase};
     use crate::sha256::Header;
     use midstate_stratum::Target;
     use proptest::prelude::*;
@@ -103,11 +104,7 @@ pub(super) mod tests {
         Job {
             id: "1".to_owned(),
             previous_block_hash: [7; 32],
-            coinbase1: vec![1, 2, 3],
-            extranonce1: vec![4, 5],
-            extranonce2_size: 1,
-            coinbase2: vec![6],
-            merkle_branches: vec![[8; 32]],
+            root: rolling(1),
             version: 0x2000_0000,
             version_mask: 0x0000_6000,
             nbits: 0x207f_ffff,
@@ -116,6 +113,17 @@ pub(super) mod tests {
             target: Target::DIFFICULTY_1,
             session: 0,
         }
+    }
+
+    /// With so many bytes of extranonce2.
+    pub(in crate::job) fn rolling(extranonce2_size: usize) -> Root {
+        Root::Coinbase(SplitCoinbase {
+            coinbase1: vec![1, 2, 3],
+            extranonce1: vec![4, 5],
+            extranonce2_size,
+            coinbase2: vec![6],
+            merkle_branches: vec![[8; 32]],
+        })
     }
 
     /// Every header of a work, with nonce 0.
@@ -142,6 +150,26 @@ pub(super) mod tests {
             assert_eq!([all[0].1.extranonce2[0], all[4].1.extranonce2[0]], [0, 1]);
             assert_eq!(all[1023].1.extranonce2[0], 0xff);
             assert_eq!([all[1023].0.ntime(), all[1024].0.ntime()], [1_700_000_000, 1_700_000_001]);
+        }
+    }
+
+    #[test]
+    fn where_there_is_no_extranonce2_each_second_has_the_versions() {
+        for (root, merkle_root) in [(Root::Given([3; 32]), [3; 32]), (rolling(0), job().merkle_root(&[]))] {
+            let job = Job { root, ..job() };
+            let stream = JobStream::new(Arc::new(job.clone()), 2).unwrap();
+            let all: Vec<_> = stream
+                .flat_map(|(work, origin)| {
+                    assert!(origin.extranonce2.is_empty());
+                    headers(&work)
+                })
+                .collect();
+            assert_eq!(all.iter().collect::<HashSet<_>>().len(), 4 * 3);
+            assert!(all.iter().all(|header| header.0[36..68] == merkle_root));
+            assert_eq!([all[3].ntime(), all[4].ntime()], [1_700_000_000, 1_700_000_001]);
+            // Without versions there is one header a second.
+            let fixed = Arc::new(Job { version_mask: 0, ..job });
+            assert_eq!(JobStream::new(fixed, 4).unwrap().count(), 3);
         }
     }
 

@@ -1,5 +1,7 @@
-//! A source, what is known of it between its sessions, and a session with a source of either kind.
+//! A source, what is known of it between its sessions, and a session with a source of any kind.
 
+#[cfg(feature = "v2")]
+use super::Protocol;
 use super::connection::connect;
 use super::error::SessionError;
 use super::kept::Kept;
@@ -11,10 +13,13 @@ use super::pauses::Pauses;
 use super::payout::Watch;
 use super::session::Session;
 use super::tips::{Old, Tip};
+#[cfg(feature = "v2")]
+use super::v2::V2Session;
 use super::{EVENTS, Event, PoolUrl, SLOW_STEP, STEP, Source};
 use crate::job::Share;
 use std::time::Duration;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, channel, unbounded_channel};
+use tokio::sync::watch::Receiver;
 use tokio::time::{Instant, timeout};
 
 /// How long a pool may take from being asked to its first job, when it is tried beside another.
@@ -40,11 +45,13 @@ pub(super) struct Candidate {
     watch: Watch,
 }
 
-/// A session with a source of either kind.
+/// A session with a source of any kind.
 pub(super) enum Open<'a> {
-    Pool(Session<'a>),
+    Pool(Box<Session<'a>>),
+    #[cfg(feature = "v2")]
+    V2(Box<V2Session<'a>>),
     #[cfg(feature = "solo")]
-    Node(NodeSession<'a>),
+    Node(Box<NodeSession<'a>>),
 }
 
 impl Candidate {
@@ -88,31 +95,45 @@ impl Candidate {
         if self.slow < SLOW { STEP } else { SLOW_STEP }
     }
 
-    pub(super) async fn open<'a>(&'a self, events: &Sender<Event>) -> Result<Open<'a>, SessionError> {
+    pub(super) async fn open<'a>(
+        &'a self,
+        events: &Sender<Event>,
+        #[cfg_attr(not(feature = "v2"), expect(unused_variables, reason = "no other pool is told"))]
+        hashrate: &Receiver<f64>,
+    ) -> Result<Open<'a>, SessionError> {
         self.tip.begin();
         let outbox = Outbox::new(events.clone()).noting(self.tip.clone());
         match &self.source {
             Source::Pool(pool) => {
                 let url = self.redirection.as_ref().unwrap_or(&pool.url);
                 let step = self.step();
+                #[cfg(feature = "v2")]
+                if matches!(url.protocol, Protocol::V2 { .. }) {
+                    let (payout, hashrate) = (self.watch.session(), hashrate.clone());
+                    let session = V2Session::open((pool, url), step, payout, hashrate, outbox).await?;
+                    return Ok(Open::V2(Box::new(session)));
+                }
                 let connection = connect(pool, url, step).await;
                 let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
                 let session = Session::new(connection, pool, url, step, outbox);
                 #[cfg(feature = "payout")]
                 let session = session.held_to(self.watch.session());
-                Ok(Open::Pool(session))
+                Ok(Open::Pool(Box::new(session)))
             }
             #[cfg(feature = "solo")]
-            Source::Node(node) => NodeSession::open(node, outbox).await.map(Open::Node).map_err(SessionError::Node),
+            Source::Node(node) => {
+                let session = NodeSession::open(node, outbox).await.map_err(SessionError::Node)?;
+                Ok(Open::Node(Box::new(session)))
+            }
         }
     }
 
     /// Tries whether it can be joined and gives a job that is not on an old tip, and says why not.
-    pub(super) async fn trial(&self) -> Result<(), SessionError> {
+    pub(super) async fn trial(&self, hashrate: &Receiver<f64>) -> Result<(), SessionError> {
         let (events, mut said) = channel(EVENTS);
         let (_handle, mut no_shares) = unbounded_channel();
         let trial = async {
-            let mut session = self.open(&events).await?;
+            let mut session = self.open(&events, hashrate).await?;
             let job = async {
                 while !matches!(said.recv().await?, Event::Job { .. }) {}
                 Some(())
@@ -133,6 +154,8 @@ impl Open<'_> {
     pub(super) fn number(&self) -> u64 {
         match self {
             Open::Pool(session) => session.number,
+            #[cfg(feature = "v2")]
+            Open::V2(session) => session.number,
             #[cfg(feature = "solo")]
             Open::Node(session) => session.number,
         }
@@ -142,6 +165,9 @@ impl Open<'_> {
     pub(super) fn resume(&mut self, kept: Option<Kept>) {
         match self {
             Open::Pool(session) => session.kept = kept,
+            // V2 resumes no sessions.
+            #[cfg(feature = "v2")]
+            Open::V2(_) => {}
             // A node knows no sessions.
             #[cfg(feature = "solo")]
             Open::Node(_) => {}
@@ -151,6 +177,8 @@ impl Open<'_> {
     pub(super) async fn run(&mut self, shares: &mut UnboundedReceiver<Share>) -> Result<(), SessionError> {
         match self {
             Open::Pool(session) => session.run(shares).await,
+            #[cfg(feature = "v2")]
+            Open::V2(session) => session.run(shares).await,
             #[cfg(feature = "solo")]
             Open::Node(session) => session.run(shares).await,
         }
@@ -160,6 +188,8 @@ impl Open<'_> {
     pub(super) async fn leave(&mut self) {
         match self {
             Open::Pool(session) => session.leave().await,
+            #[cfg(feature = "v2")]
+            Open::V2(session) => session.leave().await,
             #[cfg(feature = "solo")]
             Open::Node(session) => session.leave().await,
         }
@@ -173,6 +203,11 @@ impl Open<'_> {
     ) -> Option<Kept> {
         match self {
             Open::Pool(session) => session.give_up(shares, error).await,
+            #[cfg(feature = "v2")]
+            Open::V2(session) => {
+                session.give_up(shares).await;
+                None
+            }
             #[cfg(feature = "solo")]
             Open::Node(session) => {
                 session.give_up(shares).await;
@@ -185,6 +220,8 @@ impl Open<'_> {
     pub(super) fn worked(&self) -> bool {
         match self {
             Open::Pool(session) => session.worked,
+            #[cfg(feature = "v2")]
+            Open::V2(session) => session.worked(),
             #[cfg(feature = "solo")]
             Open::Node(session) => session.worked,
         }

@@ -1,6 +1,6 @@
 //! A connection to a pool: TCP, through a SOCKS5 proxy where there is one, in TLS where the URL says so.
 
-use super::{Pool, PoolUrl, tls};
+use super::{Pool, PoolUrl, Protocol, tls};
 use socket2::{SockRef, TcpKeepalive};
 use std::future::Future;
 use std::io;
@@ -29,7 +29,7 @@ pub(super) async fn connect(pool: &Pool, url: &PoolUrl, step: Duration) -> io::R
     // A share must not wait for a packet to fill.
     stream.set_nodelay(true)?;
     keep_alive(&stream)?;
-    if url.tls {
+    if url.protocol == Protocol::V1Tls {
         let handshake = tls::handshake(&pool.trust, &url.host, stream);
         let stream = within(limit, "TLS has not begun; is it spoken at this port?", handshake).await?;
         let (reader, writer) = tokio::io::split(stream);

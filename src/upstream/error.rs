@@ -1,7 +1,6 @@
 //! Why sessions end.
 
 use super::PoolUrl;
-use super::session::SILENCE;
 use crate::sha256::Hash;
 use midstate_stratum::message::{MessageError, RpcError};
 use std::io;
@@ -26,8 +25,8 @@ pub enum SessionError {
     #[error("the pool closed the connection")]
     Closed,
     /// Nothing came for too long.
-    #[error("the pool was silent for {} s", SILENCE.as_secs())]
-    Silent,
+    #[error("the pool was silent for {} s", .0.as_secs())]
+    Silent(Duration),
     /// A call had no answer for too long.
     #[error("the pool has not answered {call} for {} s", patience.as_secs())]
     Unanswered {
@@ -84,6 +83,10 @@ pub enum SessionError {
         /// What is wrong.
         error: super::PayoutError,
     },
+    /// What only a pool of Stratum V2 can do wrong.
+    #[cfg(feature = "v2")]
+    #[error(transparent)]
+    V2(#[from] super::V2Error),
     /// The pool asked for another connection.
     #[error("the pool asked to reconnect to {to}")]
     Reconnect {
@@ -99,7 +102,9 @@ impl SessionError {
     pub(super) fn is_slowness(&self) -> bool {
         match self {
             SessionError::Connect { source, .. } => source.kind() == io::ErrorKind::TimedOut,
-            SessionError::Unanswered { call, .. } => *call != "mining.submit",
+            #[cfg(feature = "v2")]
+            SessionError::V2(super::V2Error::Handshake(error)) => error.kind() == io::ErrorKind::TimedOut,
+            SessionError::Unanswered { call, .. } => !["mining.submit", "SubmitShares"].contains(call),
             SessionError::NoJob(_) => true,
             _ => false,
         }
@@ -112,7 +117,7 @@ impl SessionError {
             SessionError::Connect { .. }
                 | SessionError::Io(_)
                 | SessionError::Closed
-                | SessionError::Silent
+                | SessionError::Silent(_)
                 | SessionError::Unanswered { .. }
                 | SessionError::NoJob(_)
                 | SessionError::Reconnect { .. }

@@ -20,13 +20,15 @@ use tokio::time::{Instant, sleep_until};
 
 /// Starts a task that keeps a session with the first of these sources that can be joined, and says what happens. It waits while
 /// its events are not taken.
-pub(super) fn spawn(sources: Vec<Source>, old: Old) -> (Handle, Receiver<Event>) {
+pub(super) fn spawn(sources: Vec<Source>, old: Old, hashrate: f64) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
     let candidates = sources.iter().map(|source| Candidate::new(source.clone(), &old)).collect();
     let (sources, wanted) = watch::channel(sources);
-    tokio::spawn(Failover { candidates, old, wanted, events, shares: from_miner, goes_on: false }.run());
-    (Handle { shares, sources }, to_miner)
+    let (hashrate, measured) = watch::channel(hashrate);
+    let failover = Failover { candidates, old, wanted, hashrate: measured, events, shares: from_miner, goes_on: false };
+    tokio::spawn(failover.run());
+    (Handle { shares, sources, hashrate }, to_miner)
 }
 
 struct Failover {
@@ -36,6 +38,8 @@ struct Failover {
     old: Old,
     /// What the sources should be.
     wanted: watch::Receiver<Vec<Source>>,
+    /// The miner's, in hashes a second; 0 while it is not known.
+    hashrate: watch::Receiver<f64>,
     events: Sender<Event>,
     shares: UnboundedReceiver<Share>,
     /// Whether the miner goes on with the last session's job.
@@ -90,7 +94,7 @@ impl Failover {
     async fn session(&mut self, mut candidate: Candidate, place: usize) -> bool {
         let began = Instant::now();
         let kept = candidate.kept.take();
-        let (worked, ended, kept, place) = match candidate.open(&self.events).await {
+        let (worked, ended, kept, place) = match candidate.open(&self.events, &self.hashrate).await {
             Err(error) => (false, Err(error), kept, Some(place)),
             Ok(mut session) => {
                 let own = [Some(session.number()), kept.as_ref().map(|kept| kept.number)];
@@ -152,7 +156,7 @@ impl Failover {
                         Some(share) => if let Some(share) = way.take(share) { self.hold(share).await; },
                         None => way.to_session = None,
                     },
-                    to = better(better_ones) => match joined.tip.outdated().filter(|_| outdated) {
+                    to = better(better_ones, &self.hashrate) => match joined.tip.outdated().filter(|_| outdated) {
                         Some(tip) => break SessionError::OldTip(tip),
                         None => break SessionError::Better { to },
                     },
@@ -234,8 +238,8 @@ async fn lose(events: &Sender<Event>, shares: Vec<Share>) {
     }
 }
 
-/// Waits until other sources are wanted.
-pub(super) async fn changed(wanted: &mut watch::Receiver<Vec<Source>>) {
+/// Waits until something else is said, such as that other sources are wanted.
+pub(super) async fn changed<T>(wanted: &mut watch::Receiver<T>) {
     // The handle is gone: so are shares, which ends everything.
     if wanted.changed().await.is_err() {
         pending::<()>().await;
@@ -251,12 +255,12 @@ async fn until(when: Option<Instant>) {
 }
 
 /// Waits until one of these is well.
-async fn better(candidates: &mut [Candidate]) -> String {
+async fn better(candidates: &mut [Candidate], hashrate: &watch::Receiver<f64>) -> String {
     loop {
         let Some(next) = candidates.iter_mut().min_by_key(|candidate| candidate.ready) else { return pending().await };
         sleep_until(next.ready).await;
         let began = Instant::now();
-        match next.trial().await {
+        match next.trial(hashrate).await {
             Ok(()) => return next.url(),
             Err(error) => next.ended(&error, began),
         }

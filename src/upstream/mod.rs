@@ -27,6 +27,8 @@ mod split;
 mod tips;
 mod tls;
 mod url;
+#[cfg(feature = "v2")]
+mod v2;
 
 pub use error::SessionError;
 #[cfg(feature = "solo")]
@@ -35,7 +37,12 @@ pub use node::{Login, MAX_TAG, Node, NodeError, NodeUrl, Template, TemplateError
 pub use payout::{Coinbase, CoinbaseError, Payout, PayoutError, PayoutParseError, PayoutWarning, Percentage};
 pub use split::spawn;
 pub use tls::{Fingerprint, Trust, TrustError};
-pub use url::{PoolUrl, UrlError, without_userinfo};
+pub use url::{PoolUrl, Protocol, UrlError, without_userinfo};
+#[cfg(feature = "v2")]
+pub use v2::{
+    AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, KeyError, NominalHashrate, NominalHashrateError, Talk,
+    V2Error,
+};
 
 use crate::job::{Job, Share};
 use crate::sha256::Hash;
@@ -57,6 +64,8 @@ const VERSION_MASK: u32 = 0x1fff_e000;
 const STEP: Duration = Duration::from_secs(4);
 /// The same for a pool that was too slow several times running: it may be slow and not dead.
 const SLOW_STEP: Duration = Duration::from_secs(30);
+/// So many rejections without an acceptance between them are no bad luck, nor are so many messages that make no sense.
+const STORM: u32 = 30;
 /// So many events wait for the miner at most. A job is the largest, of up to half a line.
 const EVENTS: usize = 128;
 
@@ -125,6 +134,17 @@ pub struct Pool {
     pub credentials: Credentials,
     /// Whose certificates are taken for its own, where the URL says TLS.
     pub trust: Trust,
+    /// For Stratum V2, whether a pool is joined though its URL has no authority's key: anybody in between may then be the pool.
+    #[cfg(feature = "v2")]
+    pub sv2_insecure: bool,
+    /// For Stratum V2, which kind of channel is opened.
+    #[cfg(feature = "v2")]
+    pub sv2_channel: ChannelKind,
+    /// For Stratum V2, what the pool is told of the miner's speed; what is measured, where that is not said.
+    #[cfg(feature = "v2")]
+    pub nominal_hashrate: Option<NominalHashrate>,
+    /// Whether each message is said, both ways, as [`Event::Traced`].
+    pub trace_messages: bool,
     /// A SOCKS5 proxy, as `HOST:PORT`, such as Tor's. It looks the pool's name up.
     pub socks5: Option<String>,
     /// The difficulty to ask for.
@@ -149,6 +169,13 @@ impl Pool {
             url,
             credentials,
             trust: Trust::default(),
+            #[cfg(feature = "v2")]
+            sv2_insecure: false,
+            #[cfg(feature = "v2")]
+            sv2_channel: ChannelKind::default(),
+            #[cfg(feature = "v2")]
+            nominal_hashrate: None,
+            trace_messages: false,
             socks5: None,
             suggest_difficulty: None,
             quota: None,
@@ -243,6 +270,15 @@ pub enum Event {
         /// The block.
         tip: Hash,
     },
+    /// A message, where the pool's are to be traced. Passwords may stand in it.
+    Traced {
+        /// The pool's.
+        url: String,
+        /// Whether it is the miner's own.
+        sent: bool,
+        /// What it says, in a form for people.
+        text: String,
+    },
     /// The pool sent what cannot be read. The session goes on without it.
     Unreadable(MessageError),
     /// The session ended, or could not begin.
@@ -264,6 +300,7 @@ pub enum Event {
 pub struct Handle {
     shares: mpsc::UnboundedSender<Share>,
     sources: watch::Sender<Vec<Source>>,
+    hashrate: watch::Sender<f64>,
 }
 
 impl Handle {
@@ -273,6 +310,11 @@ impl Handle {
     /// The upstream's task is gone: the share comes back.
     pub fn submit(&self, share: Share) -> Result<(), Box<Share>> {
         self.shares.send(share).map_err(|unsent| Box::new(unsent.0))
+    }
+
+    /// Says how fast the miner is, in hashes a second: some pools are told, so that they choose the difficulty by it.
+    pub fn set_hashrate(&self, hashrate: f64) {
+        self.hashrate.send_replace(hashrate);
     }
 
     /// Goes on with other sources. What is known of those that stay is kept, their order is the new one, and a session with one of

@@ -7,8 +7,8 @@ use super::outbox::Outbox;
 use super::pauses;
 #[cfg(feature = "payout")]
 use super::payout::Inspection;
-use super::{Credentials, Event, Pool, PoolUrl, STEP, VERSION_MASK, next_number};
-use crate::job::{Job, Share};
+use super::{Credentials, Event, Pool, PoolUrl, STEP, STORM, VERSION_MASK, next_number};
+use crate::job::{Job, Root, Share, SplitCoinbase};
 use midstate_stratum::codec::{LineError, LineReader};
 use midstate_stratum::message::{
     ClientCall, Configure, ConfigureReply, Envelope, Id, MessageError, Notify, RpcError, ServerCall, Submit,
@@ -28,9 +28,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 const AGENT: &str = concat!("midstate/", env!("CARGO_PKG_VERSION"));
 /// A pool that says nothing for so long is gone: pools renotify within a minute. Nor does one take shares that answers none for so
 /// long.
-pub(super) const SILENCE: Duration = Duration::from_secs(90);
-/// So many rejections without an acceptance between them are no bad luck, nor are so many lines that make no sense.
-const STORM: u32 = 30;
+const SILENCE: Duration = Duration::from_secs(90);
 /// So many shares may wait for an answer. Then the oldest is given up.
 const MOST_UNANSWERED: usize = 10_000;
 /// The extension of that name (BIP 310).
@@ -196,7 +194,7 @@ impl<'a> Session<'a> {
             };
             return (self.heard + self.step, overdue);
         }
-        let silence = (self.heard + SILENCE, SessionError::Silent);
+        let silence = (self.heard + SILENCE, SessionError::Silent(SILENCE));
         let oldest = self.pending.values().find_map(|pending| match pending {
             Pending::Submit { sent, .. } => Some(*sent),
             _ => None,
@@ -223,7 +221,10 @@ impl<'a> Session<'a> {
 
     async fn on_read(&mut self, line: Result<Option<String>, LineError>) -> Result<(), SessionError> {
         match line {
-            Ok(Some(line)) => self.on_line(&line).await,
+            Ok(Some(line)) => {
+                self.trace(false, &line);
+                self.on_line(&line).await
+            }
             Ok(None) => Err(SessionError::Closed),
             // A TLS connection that was closed without a word in TLS.
             Err(LineError::Io(error)) if error.kind() == io::ErrorKind::UnexpectedEof => Err(SessionError::Closed),
@@ -457,11 +458,13 @@ impl<'a> Session<'a> {
         let job = Job {
             id: notify.job_id.clone(),
             previous_block_hash: notify.previous_block_hash,
-            coinbase1: notify.coinbase1.clone(),
-            extranonce1: extranonce1.clone(),
-            extranonce2_size: *extranonce2_size,
-            coinbase2: notify.coinbase2.clone(),
-            merkle_branches: notify.merkle_branches.clone(),
+            root: Root::Coinbase(SplitCoinbase {
+                coinbase1: notify.coinbase1.clone(),
+                extranonce1: extranonce1.clone(),
+                extranonce2_size: *extranonce2_size,
+                coinbase2: notify.coinbase2.clone(),
+                merkle_branches: notify.merkle_branches.clone(),
+            }),
             version: notify.version,
             version_mask: self.version_mask,
             nbits: notify.nbits,
@@ -517,7 +520,15 @@ impl<'a> Session<'a> {
         self.send(call.to_line(&json!(id))).await
     }
 
+    /// Says a message, where that is asked for.
+    fn trace(&mut self, sent: bool, line: &str) {
+        if self.pool.trace_messages {
+            self.say(Event::Traced { url: self.url.to_string(), sent, text: line.to_owned() });
+        }
+    }
+
     async fn send(&mut self, mut line: String) -> Result<(), SessionError> {
+        self.trace(true, &line);
         line.push('\n');
         let sending = async {
             self.writer.write_all(line.as_bytes()).await?;

@@ -30,6 +30,7 @@ pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
     let (shares, from_miner) = unbounded_channel();
     let (events, to_miner) = channel(EVENTS);
     let (sources, wanted) = watch::channel(sources);
+    let (hashrate, measured) = watch::channel(0.0);
     let mut split = Split {
         lanes: Vec::new(),
         old: Old::default(),
@@ -37,6 +38,7 @@ pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
         since: Instant::now(),
         served: 0.0,
         wanted,
+        hashrate: measured,
         events,
         shares: from_miner,
     };
@@ -44,7 +46,7 @@ pub fn spawn(sources: Vec<Source>) -> (Handle, Receiver<Event>) {
         split.take_over().await;
         split.run().await;
     });
-    (Handle { shares, sources }, to_miner)
+    (Handle { shares, sources, hashrate }, to_miner)
 }
 
 struct Split {
@@ -59,6 +61,8 @@ struct Split {
     served: f64,
     /// What the sources should be.
     wanted: watch::Receiver<Vec<Source>>,
+    /// The miner's, in hashes a second; 0 while it is not known.
+    hashrate: watch::Receiver<f64>,
     events: Sender<Event>,
     shares: UnboundedReceiver<Share>,
 }
@@ -83,8 +87,8 @@ struct Lane {
 }
 
 impl Lane {
-    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>, old: Old) -> Lane {
-        let (handle, said) = failover::spawn(sources.clone(), old);
+    fn new(sources: Vec<Source>, quota: Option<NonZeroU32>, old: Old, hashrate: f64) -> Lane {
+        let (handle, said) = failover::spawn(sources.clone(), old, hashrate);
         Lane {
             sources,
             quota,
@@ -131,6 +135,7 @@ impl Split {
                     None => break,
                 },
                 () = changed(&mut self.wanted) => self.take_over().await,
+                () = changed(&mut self.hashrate) => self.pass_on_hashrate(),
                 (place, event) = next(&mut self.lanes) => match event {
                     Some(event) => self.on_event(place, event).await,
                     None => self.remove(place),
@@ -150,6 +155,12 @@ impl Split {
     async fn say(&self, event: Event) {
         // Nobody listens only when the miner is going away, which the shares show.
         let _ = self.events.send(event).await;
+    }
+
+    /// Each lane is mined on at the whole speed, if not all the time.
+    fn pass_on_hashrate(&mut self) {
+        let hashrate = *self.hashrate.borrow_and_update();
+        self.lanes.iter().filter_map(|lane| lane.handle.as_ref()).for_each(|handle| handle.set_hashrate(hashrate));
     }
 
     async fn route(&self, share: Share) {
@@ -243,7 +254,8 @@ impl Split {
         for (quota, sources) in lanes {
             let known = (0..kept.len()).find(|place| !kept[*place] && self.lanes[*place].is_of(&sources, quota));
             let Some(known) = known else {
-                self.lanes.push(Lane::new(sources, quota, self.old.clone()));
+                let hashrate = *self.hashrate.borrow();
+                self.lanes.push(Lane::new(sources, quota, self.old.clone(), hashrate));
                 continue;
             };
             kept[known] = true;

@@ -1,20 +1,44 @@
 //! A pool's address, as `--url` takes it.
 
+#[cfg(feature = "v2")]
+use super::v2::{AuthorityKey, KeyError};
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 use thiserror::Error;
 
-/// Where a Stratum V1 pool listens: `stratum+tcp://HOST:PORT`, or `stratum+ssl://HOST:PORT` for TLS, an IPv6 address in
-/// brackets. (`stratum+tls` is read as `stratum+ssl`.)
+/// What URLs look like.
+const EXPECTED: &str = if cfg!(feature = "v2") {
+    "stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, stratum2+tcp://HOST:PORT/KEY for Stratum V2, or http://HOST:PORT for a node"
+} else {
+    "stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+};
+
+/// Where a pool listens: `stratum+tcp://HOST:PORT`, or `stratum+ssl://HOST:PORT` for TLS, or `stratum2+tcp://HOST:PORT/KEY` for
+/// Stratum V2; an IPv6 address in brackets. (`stratum+tls` is read as `stratum+ssl`.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolUrl {
-    /// Whether the connection is in TLS.
-    pub tls: bool,
+    /// What is spoken there.
+    pub protocol: Protocol,
     /// A name or an address, without brackets.
     pub host: String,
     /// The TCP port.
     pub port: u16,
+}
+
+/// What is spoken to a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Stratum V1.
+    V1,
+    /// Stratum V1 in TLS.
+    V1Tls,
+    /// Stratum V2, in Noise.
+    #[cfg(feature = "v2")]
+    V2 {
+        /// Who vouches for the pool's key. Without it, nobody knows whom the miner speaks to.
+        authority: Option<AuthorityKey>,
+    },
 }
 
 /// What is wrong with a URL.
@@ -22,19 +46,30 @@ pub struct PoolUrl {
 pub enum UrlError {
     /// Another protocol, or none.
     #[error(
-        "url: {0:?}: no such protocol; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+        "url: {0:?}: no such protocol; expected {expected}", expected = EXPECTED
     )]
     Scheme(String),
     /// No host.
     #[error(
-        "url: {0:?} names no host; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+        "url: {0:?} names no host; expected {expected}", expected = EXPECTED
     )]
     Host(String),
     /// No port, or none that can be.
     #[error(
-        "url: {0:?} has no port from 1 to 65535; expected stratum+tcp://HOST:PORT, stratum+ssl://HOST:PORT, or http://HOST:PORT for a node"
+        "url: {0:?} has no port from 1 to 65535; expected {expected}", expected = EXPECTED
     )]
     Port(String),
+    /// What follows the port is no authority's key.
+    #[cfg(feature = "v2")]
+    #[error(
+        "url: authority key {key:?}: {error}; expected stratum2+tcp://HOST:PORT/KEY, with the key that the pool publishes"
+    )]
+    Authority {
+        /// What came.
+        key: String,
+        /// What is wrong with it.
+        error: KeyError,
+    },
     /// Not where a node announces tips.
     #[cfg(feature = "solo")]
     #[error("url: {0:?}; expected tcp://HOST:PORT, where the node announces tips")]
@@ -44,19 +79,25 @@ pub enum UrlError {
 impl PoolUrl {
     /// A host and port, without TLS.
     pub fn tcp(host: impl Into<String>, port: u16) -> PoolUrl {
-        PoolUrl { tls: false, host: host.into(), port }
+        PoolUrl { protocol: Protocol::V1, host: host.into(), port }
     }
 
     /// Where a pool asks to reconnect to, if that may be followed: to the same host, or to one with the same parent domain.
-    /// Whoever can change a pool's messages could else take the miner away from it.
+    /// Whoever can change a pool's messages could else take the miner away from it. Where an authority vouches for the pool, it vouches
+    /// for the other host too.
     pub fn redirected(&self, host: Option<&str>, port: Option<u16>) -> Option<PoolUrl> {
         let host = host.unwrap_or(&self.host);
-        let allowed = host.eq_ignore_ascii_case(&self.host)
+        #[cfg(feature = "v2")]
+        let vouched = matches!(self.protocol, Protocol::V2 { authority: Some(_) }) && !host.is_empty();
+        #[cfg(not(feature = "v2"))]
+        let vouched = false;
+        let allowed = vouched
+            || host.eq_ignore_ascii_case(&self.host)
             || match (parent(host), parent(&self.host)) {
                 (Some(theirs), Some(ours)) => theirs.eq_ignore_ascii_case(ours),
                 _ => false,
             };
-        allowed.then(|| PoolUrl { tls: self.tls, host: host.to_owned(), port: port.unwrap_or(self.port) })
+        allowed.then(|| PoolUrl { host: host.to_owned(), port: port.unwrap_or(self.port), ..self.clone() })
     }
 }
 
@@ -72,13 +113,25 @@ impl FromStr for PoolUrl {
     type Err = UrlError;
 
     fn from_str(url: &str) -> Result<PoolUrl, UrlError> {
-        let (tls, rest) = match url.split_once("://") {
-            Some(("stratum+tcp", rest)) => (false, rest),
-            Some(("stratum+ssl" | "stratum+tls", rest)) => (true, rest),
+        let (protocol, rest) = match url.split_once("://") {
+            Some(("stratum+tcp", rest)) => (Protocol::V1, rest),
+            Some(("stratum+ssl" | "stratum+tls", rest)) => (Protocol::V1Tls, rest),
+            #[cfg(feature = "v2")]
+            Some(("stratum2+tcp", rest)) => authority(rest)?,
             _ => return Err(UrlError::Scheme(without_userinfo(url))),
         };
-        host_and_port(url, rest).map(|(host, port)| PoolUrl { tls, host, port })
+        host_and_port(url, rest).map(|(host, port)| PoolUrl { protocol, host, port })
     }
+}
+
+/// Parts a host and port from the authority's key behind them, if there is one.
+#[cfg(feature = "v2")]
+fn authority(rest: &str) -> Result<(Protocol, &str), UrlError> {
+    let (rest, key) = rest.split_once('/').unwrap_or((rest, ""));
+    // A password with a slash in it would stand here.
+    let read = |key: &str| key.parse().map_err(|error| UrlError::Authority { key: without_userinfo(key), error });
+    let authority = (!key.is_empty()).then(|| read(key)).transpose()?;
+    Ok((Protocol::V2 { authority }, rest))
 }
 
 /// A URL that is refused, without what stands before an `@`: people write passwords there.
@@ -109,8 +162,16 @@ pub(super) fn write_url(f: &mut fmt::Formatter<'_>, scheme: &str, host: &str, po
 
 impl fmt::Display for PoolUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PoolUrl { tls, host, port } = self;
-        write_url(f, if *tls { "stratum+ssl" } else { "stratum+tcp" }, host, *port)
+        let PoolUrl { protocol, host, port } = self;
+        match protocol {
+            Protocol::V1 => write_url(f, "stratum+tcp", host, *port),
+            Protocol::V1Tls => write_url(f, "stratum+ssl", host, *port),
+            #[cfg(feature = "v2")]
+            Protocol::V2 { authority } => {
+                write_url(f, "stratum2+tcp", host, *port)?;
+                authority.map_or(Ok(()), |key| write!(f, "/{key}"))
+            }
+        }
     }
 }
 
@@ -150,10 +211,37 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "v2")]
+    #[test]
+    fn an_authoritys_key_stands_behind_the_port() {
+        const KEY: &str = "9bXiEd8boQVhq7WddEcERUL5tyyJVFYdU8th3HfbNXK3Yw6GRXh";
+        let read = |url: &str| url.parse::<PoolUrl>();
+        for url in [format!("stratum2+tcp://pool.example:34254/{KEY}"), "stratum2+tcp://[::1]:34254".to_owned()] {
+            assert_eq!(read(&url).unwrap().to_string(), url);
+        }
+        assert_eq!(read("stratum2+tcp://h:1/").unwrap().protocol, Protocol::V2 { authority: None });
+        let said = read(&format!("stratum2+tcp://h:1/{}", &KEY[1..])).unwrap_err().to_string();
+        assert!(said.starts_with("url: authority key \"bXi") && said.contains("; expected stratum2+tcp://"), "{said}");
+        assert!(matches!(read(&format!("stratum2+tcp://h/{KEY}")), Err(UrlError::Port(_))));
+        assert!(matches!(read(&format!("stratum2+tcp://h:1/{KEY}/")), Err(UrlError::Authority { .. })));
+        for url in
+            [format!("stratum2+tcp://me:horse@pool:1/{KEY}"), format!("stratum2+tcp://me:hay/horse@pool:1/{KEY}")]
+        {
+            let said = read(&url).unwrap_err().to_string();
+            assert!(said.contains("…@pool") && !said.contains("horse"), "{said}");
+        }
+
+        // The key is asked for there too; without one, the neighbours only.
+        let vouched = read(&format!("stratum2+tcp://pool.example:1/{KEY}")).unwrap();
+        let to = vouched.redirected(Some("10.0.0.9"), None).unwrap();
+        assert_eq!((to.protocol, to.host.as_str(), to.port), (vouched.protocol, "10.0.0.9", 1));
+        assert_eq!(read("stratum2+tcp://pool.example:1").unwrap().redirected(Some("10.0.0.9"), None), None);
+    }
+
     #[test]
     fn a_pool_may_send_a_miner_to_its_neighbours_only() {
         let to = |from: &str, to: &str| {
-            let from = PoolUrl { tls: true, ..PoolUrl::tcp(from, 3333) };
+            let from = PoolUrl { protocol: Protocol::V1Tls, ..PoolUrl::tcp(from, 3333) };
             from.redirected(Some(to), Some(4444)).map(|url| url.to_string())
         };
         assert_eq!(to("eu.pool.example", "us.pool.example").unwrap(), "stratum+ssl://us.pool.example:4444");

@@ -21,7 +21,7 @@ pub(crate) fn pool(port: u16) -> upstream::Pool {
 
 /// What the pool would judge; the proof of work is not its concern here.
 pub(crate) fn share(job: &Arc<Job>, nonce: u32) -> Share {
-    let extranonce2 = vec![0; job.extranonce2_size];
+    let extranonce2 = vec![0; job.extranonce2_size()];
     let header = job.header(&job.merkle_root(&extranonce2), job.ntime).with_nonce(nonce);
     Share { origin: Origin { job: Arc::clone(job), extranonce2 }, hash: header.hash(), header, worker: 0 }
 }

@@ -1,32 +1,16 @@
 //! One scenario: a server that does something wrong, then is well; and a miner that must say what is wrong, and mine again.
 
-use super::heap::{Needs, measured};
-use crate::common::joined::{pool, share};
-use crate::common::scripted::{PATIENCE, Pool, job};
-use midstate::job::Share;
-use midstate::upstream::{self, Event, SessionError, Trust, spawn};
+use crate::common::joined::pool;
+use crate::common::outlasting::{Outlasted, mine};
+use crate::common::scripted::{Pool, job};
+use midstate::upstream::{self, Protocol, Trust};
 use serde_json::{Value, json};
 use socket2::{Domain, Socket, Type};
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
-
-/// A share must be accepted within this time from when the server is well.
-const AGAIN: Duration = Duration::from_secs(5);
-/// What a busy machine may add to it.
-const SLACK: Duration = Duration::from_secs(2);
-
-/// The slowest server's script and all that follows take less, on a busy machine.
-const LONGEST: Duration = Duration::from_secs(60);
-
-/// So much a miner may hold, whatever it is sent. Thousands of shares that wait for an answer need half of it.
-const MOST_BYTES: isize = 4 << 20;
-/// So much may be left of it when it has ended, what it said included.
-const LEFT_BYTES: isize = 64 << 10;
 
 /// A line of the table.
 pub(crate) struct Scenario {
@@ -140,14 +124,6 @@ struct Served {
     submits: Vec<Value>,
 }
 
-/// What a miner did well.
-#[derive(Clone, Copy)]
-pub(crate) struct Outlasted {
-    /// How long it took to mine again.
-    pub(crate) took: Duration,
-    pub(crate) needs: Needs,
-}
-
 /// Runs a scenario, with the miner in this thread. What is wrong with the miner, or what it did well.
 pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -159,7 +135,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     let mut pool = pool(address.port());
     if let Some((trust, _)) = &scenario.tls {
         pool = upstream::Pool { trust: trust.clone(), ..pool };
-        pool.url.tls = true;
+        pool.url.protocol = Protocol::V1Tls;
         "localhost".clone_into(&mut pool.url.host);
     }
     let done = Arc::new(AtomicBool::new(false));
@@ -168,102 +144,11 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
         let done = Arc::clone(&done);
         std::thread::spawn(move || serve(&scenario, socket, &done))
     };
-    let (heard, needs) = measured(|| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        // A server whose script failed is never well, and its miner tries for ever.
-        let mined = async { timeout(LONGEST, mine(pool, &done)).await };
-        runtime.block_on(mined).unwrap_or_else(|_| Err(format!("it does not mine again within {LONGEST:?}")))
-    });
+    let mined = mine(pool, "well", &done);
     done.store(true, Ordering::Relaxed);
-    let served = server.join().map_err(|_| format!("the server's script failed; the miner said {heard:?}"))?;
-    let (again, said) = heard?;
-    if needs.most > MOST_BYTES || needs.left > LEFT_BYTES {
-        return Err(format!("it held {} bytes at its worst, and left {}", needs.most, needs.left));
-    }
-    let all = said.join(" | ");
-    if says.is_empty() && !said.is_empty() {
-        return Err(format!("nothing should have been said: {all}"));
-    }
-    if !all.contains(says) {
-        return Err(format!("{says:?} should have been said, and not {all:?}"));
-    }
-    let mut nonces: Vec<_> = served.submits.iter().map(|submit| submit[4].to_string()).collect();
-    nonces.sort_unstable();
-    if nonces.windows(2).any(|pair| pair[0] == pair[1]) {
-        return Err(format!("a share was sent twice: {nonces:?}"));
-    }
-    match again.saturating_duration_since(served.well) {
-        took if took < AGAIN + SLACK => Ok(Outlasted { took, needs }),
-        took => Err(format!("mining again took {took:?}; said: {all}")),
-    }
-}
-
-/// A miner that sends a share of each job, until one of the job `well` is accepted. When that was, and what went wrong before.
-async fn mine(pool: upstream::Pool, done: &AtomicBool) -> Result<(Instant, Vec<String>), String> {
-    let (handle, mut events) = spawn(vec![pool.into()]);
-    let mut said: Vec<String> = Vec::new();
-    // How often each share's fate was told.
-    let mut fates: HashMap<u32, u32> = HashMap::new();
-    let mut again = None;
-    while again.is_none() {
-        let event = timeout(PATIENCE, events.recv()).await.map_err(|_| format!("it hangs; it said {said:?}"))?;
-        match event.ok_or("the upstream's task is gone")? {
-            Event::Connected { .. } => {}
-            Event::Job { job, .. } => {
-                let nonce = fates.len() as u32;
-                fates.insert(nonce, 0);
-                handle.submit(share(&job, nonce)).map_err(|_| "a share was not taken")?;
-            }
-            Event::Answered { share, verdict, .. } => {
-                told(&mut fates, std::slice::from_ref(&share));
-                match verdict {
-                    Ok(()) if share.origin.job.id == "well" => again = Some(Instant::now()),
-                    Ok(()) => {}
-                    Err(error) => said.push(format!("rejected: {error}")),
-                }
-            }
-            Event::Lost(shares) => {
-                told(&mut fates, &shares);
-            }
-            Event::NoMinimum(_) => return Err("it asked for no minimum".to_owned()),
-            Event::Message(message) => said.push(message),
-            Event::OldTip { url, .. } => return Err(format!("{url} is on no old tip")),
-            #[cfg(feature = "payout")]
-            Event::Payout { warning, .. } => said.push(warning.to_string()),
-            #[cfg(feature = "solo")]
-            Event::Unheard { .. } => return Err("no node is here".to_owned()),
-            Event::Unreadable(error) => said.push(error.to_string()),
-            Event::Disconnected { error, retry, .. } => {
-                if matches!(error, SessionError::Reconnect { .. }) && retry < Duration::from_millis(300) {
-                    return Err(format!("it spins: {error}, {retry:?}"));
-                }
-                said.push(error.to_string());
-            }
-        }
-    }
-    // What is not answered by now is lost when the miner goes away.
-    done.store(true, Ordering::Relaxed);
-    drop(handle);
-    loop {
-        match timeout(AGAIN, events.recv()).await.map_err(|_| "it does not end")? {
-            None => break,
-            Some(Event::Answered { share, .. }) => told(&mut fates, std::slice::from_ref(&share)),
-            Some(Event::Lost(shares)) => {
-                told(&mut fates, &shares);
-            }
-            Some(_) => {}
-        }
-    }
-    match fates.iter().find(|(_, told)| **told != 1) {
-        Some((nonce, told)) => Err(format!("the fate of share {nonce} was told {told} times")),
-        None => again.map(|again| (again, said)).ok_or_else(|| "it never mined again".to_owned()),
-    }
-}
-
-fn told(fates: &mut HashMap<u32, u32>, shares: &[Share]) {
-    for share in shares {
-        *fates.entry(share.header.nonce()).or_default() += 1;
-    }
+    let served = server.join().map_err(|_| format!("the server's script failed; the miner did {mined:?}"))?;
+    let nonces = served.submits.iter().map(|submit| submit[4].to_string()).collect();
+    mined?.judge(says, nonces, served.well)
 }
 
 fn serve(scenario: &Scenario, socket: Socket, done: &AtomicBool) -> Served {

@@ -16,7 +16,7 @@ use midstate::config::Secret;
 use midstate::engine;
 use midstate::miner::{self, Stats};
 use midstate::upstream::{self, SessionError};
-use std::io::{self, IsTerminal, Write, stdout};
+use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use text::{count, visible};
@@ -150,6 +150,11 @@ impl Reporter {
             #[cfg(feature = "payout")]
             upstream::Event::Payout { url, warning } => self.warning(Some(url), &warning.to_string()),
             upstream::Event::Message(message) => self.note(&format!("the pool says: {}", self.words.of(message))),
+            upstream::Event::Traced { url, sent, text } => {
+                let way = if *sent { "->" } else { "<-" };
+                let time = self.started.elapsed().as_secs_f64();
+                writeln!(stderr().lock(), "{time:8.2}  {url} {way} {}", visible(&self.words.of(text)))
+            }
             upstream::Event::Unreadable(error) => {
                 let error = error.to_string();
                 self.error(&format!("unreadable, passed over: {}", self.words.of(&error)))

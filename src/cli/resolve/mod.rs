@@ -12,10 +12,12 @@ use super::settings::{SettingArgs, environment, flag};
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use file::File;
-use midstate::backend::{Kind, OpenError};
+use midstate::backend::{Kind, OpenError, Throttle};
 use midstate::config::{BackendConfig, ConfigError, PoolConfig, Secret, Table};
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
+#[cfg(feature = "v2")]
+use midstate::upstream::V2Error;
 use midstate::upstream::{Source, TrustError};
 use pool::OfPool;
 use serde_json::{Value, json};
@@ -32,6 +34,7 @@ pub(super) struct Settings {
     /// The pools and nodes, in order.
     pub sources: Vec<Source>,
     pub backends: BackendArgs,
+    pub throttle: Option<Throttle>,
     pub share_log: Option<PathBuf>,
     pub json: bool,
     /// The file that was read.
@@ -121,6 +124,12 @@ pub(super) enum SettingsError {
     Count { setting: &'static str, urls: usize, given: usize },
     #[error(transparent)]
     Trust(#[from] TrustError),
+    #[cfg(feature = "v2")]
+    #[error("verify-payout: on a standard channel nobody sees whom a job pays; expected --sv2-channel extended")]
+    Unverifiable,
+    #[cfg(feature = "v2")]
+    #[error(transparent)]
+    V2(#[from] V2Error),
     #[error("password file {path:?}: {source}")]
     PasswordFile { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -141,13 +150,15 @@ impl Settings {
         let backends =
             resolver.backends(&args.backends, &in_file.map(|file| file.backends.clone()).unwrap_or_default());
         backends.check()?;
+        let in_backends = in_file.and_then(|file| file.backends.throttle);
+        let throttle = resolver.one(Table::Backends, "throttle", args.throttle, in_backends, text);
         let of_file = in_file.and_then(|file| file.share_log.clone());
         let share_log = resolver.one(Table::Top, "share_log", args.share_log.clone(), of_file, path);
         let json = resolver.flag(Table::Top, "json", json, in_file.and_then(|file| file.json));
         let Resolver { explained, passwords, .. } = resolver;
         let warnings = file.as_ref().and_then(File::warning).into_iter().collect();
         let file = file.map(|file| file.path);
-        Ok(Settings { sources, backends, share_log, json, file, explained, warnings, passwords })
+        Ok(Settings { sources, backends, throttle, share_log, json, file, explained, warnings, passwords })
     }
 }
 
@@ -296,8 +307,9 @@ impl Resolver<'_> {
 #[cfg(feature = "payout")]
 fn check_strict(sources: &[Source]) -> Result<(), SettingsError> {
     let strict = sources.iter().filter_map(|source| match source {
-        Source::Pool(pool) if pool.strict && pool.verify_payout.is_none() => Some(pool.credentials.user.clone()),
-        _ => None,
+        Source::Pool(pool) => (pool.strict && pool.verify_payout.is_none()).then(|| pool.credentials.user.clone()),
+        #[cfg(feature = "solo")]
+        Source::Node(_) => None,
     });
     let users: Vec<String> = strict.collect();
     if users.is_empty() || users.iter().any(|user| Payout::to_user(user).is_some()) {

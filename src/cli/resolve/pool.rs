@@ -3,6 +3,8 @@
 use super::{From, Layer, NO_PASSWORD, Origin, Resolver, SettingsError, path, text};
 use crate::cli::settings::{environment, flag};
 use midstate::config::{PoolConfig, Secret, SourceUrl, Table};
+#[cfg(feature = "v2")]
+use midstate::upstream::{ChannelKind, PoolUrl, Protocol, V2Error};
 use midstate::upstream::{Credentials, Pool, Source, Trust};
 #[cfg(feature = "solo")]
 use midstate::upstream::{Login, Node};
@@ -77,6 +79,16 @@ impl OfPool<'_, '_, '_> {
         }
     }
 
+    /// Whether a pool may be joined that nobody vouches for.
+    #[cfg(feature = "v2")]
+    fn insecure(&mut self, url: &PoolUrl) -> Result<bool, SettingsError> {
+        let yes = self.take("sv2_insecure", |pool| pool.sv2_insecure.as_ref(), |yes| json!(yes), json!(false));
+        match url.protocol {
+            Protocol::V2 { authority: None } if yes != Some(true) => Err(V2Error::NoAuthority(url.to_string()).into()),
+            _ => Ok(yes.unwrap_or_default()),
+        }
+    }
+
     fn password(&mut self) -> Result<String, SettingsError> {
         let itself = ("password", (|pool| pool.password.is_some()) as fn(&PoolConfig) -> bool);
         let password = if self.either(itself, ("password_file", |pool| pool.password_file.is_some()))? {
@@ -106,9 +118,25 @@ impl OfPool<'_, '_, '_> {
                 let user = user.ok_or_else(|| SettingsError::NoUser(url.to_string()))?;
                 let password = self.password()?;
                 let number = |difficulty: &Difficulty| json!(difficulty.get());
-                Source::Pool(Pool {
+                let pool = Pool {
                     quota,
                     trust: self.trust()?,
+                    #[cfg(feature = "v2")]
+                    sv2_insecure: self.insecure(&url)?,
+                    #[cfg(feature = "v2")]
+                    sv2_channel: self
+                        .take("sv2_channel", |pool| pool.sv2_channel.as_ref(), text, json!("extended"))
+                        .unwrap_or_default(),
+                    #[cfg(feature = "v2")]
+                    nominal_hashrate: self.take(
+                        "nominal_hashrate",
+                        |pool| pool.nominal_hashrate.as_ref(),
+                        text,
+                        Value::Null,
+                    ),
+                    trace_messages: self
+                        .take("trace_messages", |pool| pool.trace_messages.as_ref(), |yes| json!(yes), json!(false))
+                        .unwrap_or_default(),
                     socks5: self.take("socks5", |pool| pool.socks5.as_ref(), text, Value::Null),
                     suggest_difficulty: self.take(
                         "suggest_difficulty",
@@ -129,7 +157,15 @@ impl OfPool<'_, '_, '_> {
                         .take("strict", |pool| pool.strict.as_ref(), |strict| json!(strict), json!(false))
                         .unwrap_or_default(),
                     ..Pool::new(url, Credentials { user, password })
-                })
+                };
+                #[cfg(feature = "v2")]
+                if matches!(pool.url.protocol, Protocol::V2 { .. })
+                    && pool.sv2_channel == ChannelKind::Standard
+                    && pool.verify_payout.is_some()
+                {
+                    return Err(SettingsError::Unverifiable);
+                }
+                Source::Pool(pool)
             }
             #[cfg(feature = "solo")]
             SourceUrl::Node(url) => {

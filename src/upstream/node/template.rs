@@ -1,6 +1,6 @@
 //! A node's block template as a job, and a share of it as a block (BIP 22, BIP 23, BIP 34, BIP 141, BIP 145).
 
-use crate::job::{Job, Share};
+use crate::job::{Job, Root, Share, SplitCoinbase};
 use crate::sha256::sha256d;
 use crate::upstream::VERSION_MASK;
 use bitcoin::absolute::LockTime;
@@ -148,11 +148,13 @@ impl Template {
         let job = Job {
             id,
             previous_block_hash: reversed("previousblockhash", &fields.previousblockhash)?,
-            coinbase1,
-            extranonce1: extranonce1.to_vec(),
-            extranonce2_size: EXTRANONCE2_SIZE,
-            coinbase2,
-            merkle_branches: merkle_branches(txids),
+            root: Root::Coinbase(SplitCoinbase {
+                coinbase1,
+                extranonce1: extranonce1.to_vec(),
+                extranonce2_size: EXTRANONCE2_SIZE,
+                coinbase2,
+                merkle_branches: merkle_branches(txids),
+            }),
             version: fields.version.cast_unsigned(),
             version_mask: VERSION_MASK,
             nbits,
@@ -167,8 +169,8 @@ impl Template {
 
     /// The whole block of a share of this job, in hex, as `submitblock` takes it.
     pub fn block(&self, share: &Share) -> String {
-        let Job { coinbase1, extranonce1, coinbase2, .. } = &*self.job;
-        let coinbase = [coinbase1, extranonce1, &share.origin.extranonce2, coinbase2].map(Vec::as_slice).concat();
+        // A template's job always has one.
+        let coinbase = self.job.coinbase().map_or_else(Vec::new, |coinbase| coinbase.with(&share.origin.extranonce2));
         let mut block = share.header.0.to_vec();
         block.extend(consensus::serialize(&consensus::encode::VarInt::from(1 + self.transactions.len())));
         if self.witness {

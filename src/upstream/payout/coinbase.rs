@@ -37,10 +37,14 @@ fn error<T>(field: &'static str, value: impl Into<String>, expected: &'static st
 impl Coinbase {
     /// A job's coinbase, with zeros for extranonce2.
     pub fn of(job: &Job) -> Result<Coinbase, CoinbaseError> {
-        let Some(extranonce2) = [0; MAX_EXTRANONCE2_SIZE].get(..job.extranonce2_size).map(<[u8]>::to_vec) else {
-            return error("extranonce2_size", job.extranonce2_size.to_string(), "16 at most");
+        let Some(coinbase) = job.coinbase() else {
+            return error("coinbase", "none, but a merkle root", "one, as in jobs of extended channels");
         };
-        Coinbase::read(&[&job.coinbase1, &job.extranonce1, &extranonce2, &job.coinbase2].map(Vec::as_slice).concat())
+        let size = coinbase.extranonce2_size;
+        let Some(extranonce2) = [0; MAX_EXTRANONCE2_SIZE].get(..size) else {
+            return error("extranonce2_size", size.to_string(), "16 at most");
+        };
+        Coinbase::read(&coinbase.with(extranonce2))
     }
 
     /// Reads a coinbase as it is hashed: without its witness.
@@ -109,6 +113,7 @@ impl Coinbase {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Root, SplitCoinbase};
     use crate::testing;
     use bitcoin::Address;
     use bitcoin::script::Builder;
@@ -196,16 +201,20 @@ mod tests {
             let start = end - extranonce1 - size;
             let mut bytes = REAL.to_vec();
             bytes[end - size..end].fill(0);
-            let job = Job {
-                coinbase1: bytes[..start].to_vec(),
-                extranonce1: bytes[start..end - size].to_vec(),
-                extranonce2_size: size,
-                coinbase2: bytes[end..].to_vec(),
-                ..testing::job()
+            let of = |extranonce2_size| {
+                let root = Root::Coinbase(SplitCoinbase {
+                    coinbase1: bytes[..start].to_vec(),
+                    extranonce1: bytes[start..end - size].to_vec(),
+                    extranonce2_size,
+                    coinbase2: bytes[end..].to_vec(),
+                    merkle_branches: Vec::new(),
+                });
+                Coinbase::of(&Job { root, ..testing::job() })
             };
-            prop_assert_eq!(Coinbase::of(&job), Coinbase::read(&bytes));
-            let wide = Job { extranonce2_size: usize::MAX, ..job };
-            prop_assert_eq!(Coinbase::of(&wide).unwrap_err().field, "extranonce2_size");
+            prop_assert_eq!(of(size), Coinbase::read(&bytes));
+            prop_assert_eq!(of(usize::MAX).unwrap_err().field, "extranonce2_size");
+            let given = Job { root: Root::Given([0; 32]), ..testing::job() };
+            prop_assert_eq!(Coinbase::of(&given).unwrap_err().field, "coinbase");
         }
     }
 }

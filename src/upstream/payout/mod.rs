@@ -249,7 +249,11 @@ impl Demand {
         }
         let height = height?;
         self.rules.check_height(height, job.ntime)?;
-        self.rules.check_reward(height, coinbase.total(), job.merkle_branches.is_empty())?;
+        self.rules.check_reward(
+            height,
+            coinbase.total(),
+            job.coinbase().is_some_and(|coinbase| coinbase.merkle_branches.is_empty()),
+        )?;
         Ok((coinbase, height))
     }
 }
@@ -352,9 +356,9 @@ impl Inspection<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Root, SplitCoinbase};
     use crate::testing;
     use crate::upstream::Credentials;
-    use bitcoin::hex::FromHex;
     use bitcoin::{Transaction, TxOut, consensus};
     use proptest::prelude::*;
 
@@ -367,14 +371,14 @@ mod tests {
     /// A job with this coinbase, whose last four bytes of script are extranonce2.
     fn job(coinbase: &[u8], tip: u8) -> Job {
         let end = 42 + 99;
-        Job {
-            previous_block_hash: [tip; 32],
+        let root = Root::Coinbase(SplitCoinbase {
             coinbase1: coinbase[..end - 4].to_vec(),
+            extranonce1: Vec::new(),
+            extranonce2_size: 4,
             coinbase2: coinbase[end..].to_vec(),
             merkle_branches: vec![[1; 32]],
-            ntime: NTIME,
-            ..testing::job()
-        }
+        });
+        Job { previous_block_hash: [tip; 32], root, ntime: NTIME, ..testing::job() }
     }
 
     /// The real one with other outputs.
@@ -454,7 +458,9 @@ mod tests {
         assert!(matches!(refused(&paying(&[(POOL, 20_000_000 * 100_000_000)])), PayoutError::Reward { .. }));
         assert!(matches!(refused(&REAL[..200]), PayoutError::Coinbase(_)));
         // Without transactions there are no fees.
-        let empty = Job { merkle_branches: Vec::new(), ..job(REAL, 1) };
+        let mut empty = job(REAL, 1);
+        let Root::Coinbase(coinbase) = &mut empty.root else { panic!("it has a coinbase") };
+        coinbase.merkle_branches.clear();
         let watch = watch("alice", Some(POOL), false);
         assert!(matches!(watch.session().inspect(&empty), Err(PayoutError::Reward { .. })));
         // Burnt coins are said once.
@@ -511,7 +517,7 @@ mod tests {
         assert!(own.check(&job(&consensus::serialize(&transaction), 1)).is_ok());
         // Not so at height 17.
         let mut script = transaction.input[0].script_sig.to_bytes();
-        script.splice(..4, Vec::from_hex("01110200").unwrap());
+        script.splice(..4, [0x01, 0x11, 0x02, 0x00]);
         transaction.input[0].script_sig = script.into();
         assert!(matches!(own.check(&job(&consensus::serialize(&transaction), 1)), Err(PayoutError::Unpaid { .. })));
     }

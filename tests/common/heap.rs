@@ -5,8 +5,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
 /// The system's allocator, which counts for each thread.
-pub(crate) struct Counting;
+struct Counting;
 
 thread_local! {
     /// May be less than nothing, where a thread frees what it was given.

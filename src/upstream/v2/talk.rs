@@ -1,0 +1,470 @@
+//! What is said and heard in a session, without a connection: what a frame means, and what is done because of it.
+
+use super::channel::{Channel, UnknownJob};
+use super::message::{ClientMessage, ServerMessage};
+use super::submits::Submits;
+use super::{ChannelKind, Frame, NominalHashrate, V2Error};
+use crate::job::{Job, Share};
+use crate::upstream::error::SessionError;
+use crate::upstream::{Event, Pool, PoolUrl, STORM};
+use common_messages_sv2::{Protocol, SetupConnectionOwned};
+use midstate_stratum::message::MessageError;
+use midstate_stratum::{Difficulty, Target};
+use mining_sv2::{
+    CloseChannelOwned, OpenExtendedMiningChannelOwned, OpenStandardMiningChannelOwned, SubmitSharesExtendedOwned,
+    SubmitSharesStandard, UpdateChannelOwned,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The version of the protocol.
+const VERSION: u16 = 2;
+/// Of `SetupConnection`: jobs must come with a merkle root.
+const REQUIRES_STANDARD_JOBS: u32 = 1;
+/// Of `SetupConnection.Success`: no version but the job's is taken.
+const REQUIRES_FIXED_VERSION: u32 = 1;
+/// Of `SetupConnection.Success`: no standard channel is opened.
+const REQUIRES_EXTENDED_CHANNELS: u32 = 2;
+/// How much of the extranonce is asked for: with the rolled versions, enough for years on a job.
+const LEAST_EXTRANONCE: u16 = 4;
+/// The number of the request for a channel: there is one.
+const REQUEST: u32 = 1;
+/// What a pool is told of the hashrate while nobody has measured it, in hashes a second: that of a processor, so that a fast device floods no
+/// pool for more than some seconds.
+const GUESS: f64 = 1e8;
+/// A hashrate that differs by this factor from what the pool was told is worth a word.
+const CHANGE: f64 = 1.5;
+/// After a word on the hashrate, and after the first job, for so long there is none.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// What comes of something that was heard, in order.
+#[derive(Debug)]
+pub enum Effect {
+    /// A frame with its header is sent.
+    Send(Vec<u8>),
+    /// The miner is told.
+    Say(Event),
+}
+
+/// A session's state.
+#[derive(Debug)]
+pub struct Talk {
+    stage: Stage,
+    user: String,
+    url: PoolUrl,
+    kind: ChannelKind,
+    /// Whether each message is said.
+    traced: bool,
+    /// The easiest target that is wanted.
+    most: Target,
+    /// The session's number, which its jobs carry.
+    number: u64,
+    submits: Submits,
+    effects: VecDeque<Effect>,
+    /// What made no sense, since the last that did.
+    nonsense: u32,
+    /// In hashes a second: what is measured, if anything is.
+    hashrate: Option<f64>,
+    /// What the pool is told of it.
+    nominal: NominalHashrate,
+    /// What the pool was told, and when.
+    told: (f64, Instant),
+    /// When the last step to the first job was done; after it, when the pool was last heard.
+    pub(super) heard: Instant,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// `SetupConnection` waits for its answer.
+    Setup,
+    /// The request for a channel does.
+    Opening { fixed_version: bool },
+    /// There is a channel.
+    Open { channel: Box<Channel>, worked: bool },
+}
+
+impl Talk {
+    /// Begins a session with a pool at this URL; `hashrate` is the miner's, in hashes a second, if it is known.
+    ///
+    /// # Errors
+    /// Something of the pool's settings cannot be said in the protocol.
+    pub fn begin(pool: &Pool, url: &PoolUrl, number: u64, hashrate: Option<f64>) -> Result<Talk, V2Error> {
+        let mut talk = Talk {
+            stage: Stage::Setup,
+            user: pool.credentials.user.clone(),
+            url: url.clone(),
+            kind: pool.sv2_channel,
+            traced: pool.trace_messages,
+            most: pool.minimum_difficulty.map_or(Target::MAX, Target::from),
+            number,
+            submits: Submits::new(),
+            effects: VecDeque::new(),
+            nonsense: 0,
+            hashrate,
+            nominal: pool.nominal_hashrate.unwrap_or(NominalHashrate::Times(1.0)),
+            told: (0.0, Instant::now()),
+            heard: Instant::now(),
+        };
+        let setup = SetupConnectionOwned {
+            protocol: Protocol::MiningProtocol,
+            min_version: VERSION,
+            max_version: VERSION,
+            // Rolled versions are not required: what a job allows is taken.
+            flags: match talk.kind {
+                ChannelKind::Extended => 0,
+                ChannelKind::Standard => REQUIRES_STANDARD_JOBS,
+            },
+            endpoint_host: text("endpoint_host", &url.host)?,
+            endpoint_port: url.port,
+            vendor: text("vendor", "midstate")?,
+            hardware_version: text("hardware_version", "")?,
+            firmware: text("firmware", env!("CARGO_PKG_VERSION"))?,
+            // Empty, as the specification has it for those who do not wish to be counted.
+            device_id: text("device_id", "")?,
+        };
+        // Before it is asked for: a name that cannot be said is found out at once.
+        text("user_identity", &talk.user)?;
+        talk.send(ClientMessage::Setup(setup))?;
+        Ok(talk)
+    }
+
+    /// What is to be done, in order.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Takes a frame from the pool.
+    ///
+    /// # Errors
+    /// The session is at its end.
+    pub fn hear(&mut self, frame: Frame) -> Result<(), SessionError> {
+        let header = (frame.kind, frame.payload.len());
+        let heard = match ServerMessage::read(frame) {
+            Ok(message) => {
+                self.trace(false, || message.to_string());
+                self.on_message(message)
+            }
+            Err(error) => {
+                self.trace(false, || format!("type {:#04x}, {} bytes, unreadable", header.0, header.1));
+                Err(Problem::Nonsense(error))
+            }
+        };
+        match heard {
+            Ok(step) => {
+                self.nonsense = 0;
+                if step || self.worked() {
+                    self.heard = Instant::now();
+                }
+                Ok(())
+            }
+            Err(Problem::End(error)) => Err(error),
+            Err(Problem::Nonsense(error)) => {
+                self.say(Event::Unreadable(error));
+                self.nonsense += 1;
+                if self.nonsense < STORM { Ok(()) } else { Err(V2Error::Nonsense(self.nonsense).into()) }
+            }
+        }
+    }
+
+    /// Acts on a message. Whether it is a step on the way to the first job.
+    fn on_message(&mut self, message: ServerMessage) -> Result<bool, Problem> {
+        match (&mut self.stage, message) {
+            (_, ServerMessage::Reconnect(to)) => {
+                let host = Some(to.new_host.as_utf8_or_hex()).filter(|host| !host.is_empty());
+                let port = Some(to.new_port).filter(|port| *port != 0);
+                let expected =
+                    "the pool's own host, or another of the same parent domain, as no authority vouches for others";
+                let to = self.url.redirected(host.as_deref(), port);
+                let to = to.ok_or_else(|| MessageError::new("new_host", host.unwrap_or_default(), expected))?;
+                Err(Problem::End(SessionError::Reconnect { to, wait: Duration::ZERO }))
+            }
+            (Stage::Setup, ServerMessage::SetupSuccess(success)) => {
+                if success.used_version != VERSION {
+                    return Err(V2Error::Version(success.used_version).into());
+                }
+                if self.kind == ChannelKind::Standard && success.flags & REQUIRES_EXTENDED_CHANNELS != 0 {
+                    return Err(V2Error::ExtendedOnly.into());
+                }
+                self.stage = Stage::Opening { fixed_version: success.flags & REQUIRES_FIXED_VERSION != 0 };
+                self.open()?;
+                Ok(true)
+            }
+            (Stage::Setup, ServerMessage::SetupError(error)) => {
+                Err(V2Error::Setup { code: error.error_code.as_utf8_or_hex(), flags: error.flags }.into())
+            }
+            (Stage::Opening { .. }, ServerMessage::OpenError(error)) if error.request_id == REQUEST => {
+                Err(V2Error::Open { user: self.user.clone(), code: error.error_code.as_utf8_or_hex() }.into())
+            }
+            (Stage::Opening { fixed_version }, ServerMessage::OpenExtendedSuccess(opened))
+                if opened.request_id == REQUEST && self.kind == ChannelKind::Extended =>
+            {
+                let channel = Channel::extended(opened, *fixed_version, self.number).map_err(V2Error::from)?;
+                self.opened(channel);
+                Ok(true)
+            }
+            (Stage::Opening { fixed_version }, ServerMessage::OpenStandardSuccess(opened))
+                if opened.request_id == REQUEST && self.kind == ChannelKind::Standard =>
+            {
+                let channel = Channel::standard(opened, *fixed_version, self.number).map_err(V2Error::from)?;
+                self.opened(channel);
+                Ok(true)
+            }
+            (Stage::Open { channel, .. }, ServerMessage::SetGroupChannel(group)) => {
+                if group.channel_ids.iter().any(|id| *id == channel.id) {
+                    channel.set_group(group.group_channel_id);
+                }
+                Ok(false)
+            }
+            (Stage::Open { channel, .. }, message) => {
+                let id = message.channel().ok_or_else(|| message.unexpected("a message on an open channel"))?;
+                channel.is(id)?;
+                self.on_channel(message)
+            }
+            (Stage::Setup, message) => Err(message.unexpected("SetupConnection.Success first").into()),
+            (Stage::Opening { .. }, message) => {
+                Err(message.unexpected("a channel first, of the kind that was asked for").into())
+            }
+        }
+    }
+
+    /// Acts on a message that is said to the channel, or to its group.
+    fn on_channel(&mut self, message: ServerMessage) -> Result<bool, Problem> {
+        let Stage::Open { channel, .. } = &mut self.stage else { return Ok(false) };
+        match message {
+            ServerMessage::ExtendedJob(job) => {
+                if let Some(job) = channel.offer_coinbase(job)? {
+                    self.begin_job(job, false);
+                }
+            }
+            ServerMessage::StandardJob(job) if channel.is_standard() => {
+                if let Some(job) = channel.offer_root(job)? {
+                    self.begin_job(job, false);
+                }
+            }
+            message @ ServerMessage::StandardJob(_) => {
+                return Err(message.unexpected("NewExtendedMiningJob, on an extended channel").into());
+            }
+            ServerMessage::SetNewPrevHash(said) => {
+                let job = channel.set_tip(&said).map_err(|UnknownJob(id)| V2Error::UnknownJob(id))?;
+                self.begin_job(job, true);
+            }
+            ServerMessage::SetTarget(target) => channel.set_target(&target.maximum_target)?,
+            ServerMessage::SetExtranoncePrefix(prefix) => channel.set_prefix(prefix.extranonce_prefix.into_bytes()),
+            ServerMessage::SubmitSuccess(success) => {
+                let answers = self.submits.accepted(success.last_sequence_number)?;
+                self.effects.extend(answers.into_iter().map(Effect::Say));
+            }
+            ServerMessage::SubmitError(error) => {
+                let answer = self.submits.refused(error.sequence_number, &error.error_code.as_utf8_or_hex())?;
+                self.say(answer);
+                if self.submits.refusals >= STORM {
+                    return Err(Problem::End(SessionError::Rejections(self.submits.refusals)));
+                }
+            }
+            ServerMessage::UpdateError(error) => {
+                let code = error.error_code.as_utf8_or_hex();
+                self.say(Event::Message(format!("UpdateChannel.Error: {code}")));
+            }
+            ServerMessage::Close(close) => {
+                return Err(V2Error::ChannelClosed(close.reason_code.as_utf8_or_hex()).into());
+            }
+            // Nothing that an extension agreed on is there to be forgotten, and the rest is no channel's.
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn open(&mut self) -> Result<(), V2Error> {
+        let hashrate = self.nominal.of(self.hashrate.unwrap_or(GUESS));
+        self.told = (hashrate, Instant::now());
+        let (nominal_hash_rate, max_target) = (hashrate as f32, self.most.to_le_bytes().into());
+        let user_identity = text("user_identity", &self.user)?;
+        self.send(match self.kind {
+            ChannelKind::Extended => ClientMessage::OpenExtended(OpenExtendedMiningChannelOwned {
+                request_id: REQUEST,
+                user_identity,
+                nominal_hash_rate,
+                max_target,
+                min_extranonce_size: LEAST_EXTRANONCE,
+            }),
+            ChannelKind::Standard => ClientMessage::OpenStandard(OpenStandardMiningChannelOwned {
+                request_id: REQUEST,
+                user_identity,
+                nominal_hash_rate,
+                max_target,
+            }),
+        })
+    }
+
+    fn opened(&mut self, channel: Channel) {
+        self.say(Event::Connected {
+            url: self.url.to_string(),
+            extranonce1: channel.extranonce1(),
+            extranonce2_size: channel.extranonce2_size(),
+            version_mask: channel.version_mask(),
+            resumed: false,
+        });
+        self.stage = Stage::Open { channel: Box::new(channel), worked: false };
+    }
+
+    fn begin_job(&mut self, job: Arc<Job>, clean: bool) {
+        let difficulty = Difficulty::new(job.target.difficulty()).unwrap_or(Difficulty::ONE);
+        self.say(Event::Job { job, difficulty, clean });
+        if let Stage::Open { worked, .. } = &mut self.stage
+            && !*worked
+        {
+            *worked = true;
+            self.told.1 = Instant::now();
+        }
+    }
+
+    /// Sends a share, whose fate will be said.
+    ///
+    /// # Errors
+    /// The session is at its end.
+    pub fn submit(&mut self, share: Share) -> Result<(), SessionError> {
+        let job = &share.origin.job;
+        let (Stage::Open { channel, .. }, Ok(job_id)) = (&self.stage, job.id.parse()) else {
+            self.say(Event::Lost(vec![share]));
+            return Ok(());
+        };
+        if job.session != self.number {
+            self.say(Event::Lost(vec![share]));
+            return Ok(());
+        }
+        let channel_id = channel.id;
+        // `None` on a standard channel. That it fits was seen when the channel was opened.
+        let extranonce = (!channel.is_standard()).then(|| channel.extranonce(&share.origin.extranonce2));
+        let (nonce, ntime, version) = (share.header.nonce(), share.header.ntime(), share.header.version());
+        let (sequence_number, given_up) = self.submits.add(share);
+        if let Some(share) = given_up {
+            self.say(Event::Lost(vec![share]));
+        }
+        self.send(match extranonce.map(TryInto::try_into) {
+            Some(extranonce) => ClientMessage::SubmitExtended(SubmitSharesExtendedOwned {
+                channel_id,
+                sequence_number,
+                job_id,
+                nonce,
+                ntime,
+                version,
+                extranonce: extranonce.map_err(|_| V2Error::Extranonce)?,
+            }),
+            None => ClientMessage::SubmitStandard(SubmitSharesStandard {
+                channel_id,
+                sequence_number,
+                job_id,
+                nonce,
+                ntime,
+                version,
+            }),
+        })?;
+        Ok(())
+    }
+
+    /// Notes how fast the miner is, in hashes a second, and tells the pool if that is news.
+    pub fn set_hashrate(&mut self, hashrate: f64) -> Result<(), V2Error> {
+        self.hashrate = Some(hashrate).filter(|hashrate| *hashrate > 0.0);
+        let Stage::Open { channel, worked: true } = &self.stage else { return Ok(()) };
+        let Some(hashrate) = self.hashrate.map(|measured| self.nominal.of(measured)) else { return Ok(()) };
+        let ratio = hashrate / self.told.0;
+        if (1.0 / CHANGE..=CHANGE).contains(&ratio) || self.told.1.elapsed() < SETTLING {
+            return Ok(());
+        }
+        let message = UpdateChannelOwned {
+            channel_id: channel.id,
+            nominal_hash_rate: hashrate as f32,
+            maximum_target: self.most.to_le_bytes().into(),
+        };
+        self.told = (hashrate, Instant::now());
+        self.send(ClientMessage::Update(message))
+    }
+
+    /// When [`Talk::go_on`] should be called.
+    pub fn stale_at(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Open { channel, .. } => channel.stale_at(),
+            _ => None,
+        }
+    }
+
+    /// Goes on with the job at a later time.
+    pub fn go_on(&mut self) {
+        if let Stage::Open { channel, .. } = &mut self.stage
+            && let Some(job) = channel.later()
+        {
+            self.begin_job(job, false);
+        }
+    }
+
+    /// Says goodbye.
+    pub fn close(&mut self) -> Result<(), V2Error> {
+        let Stage::Open { channel, .. } = &self.stage else { return Ok(()) };
+        let message = CloseChannelOwned { channel_id: channel.id, reason_code: text("reason_code", "the miner ends")? };
+        self.send(ClientMessage::Close(message))
+    }
+
+    /// Whether there was a job.
+    pub fn worked(&self) -> bool {
+        matches!(self.stage, Stage::Open { worked: true, .. })
+    }
+
+    /// What the pool owes an answer to, up to the first job.
+    pub(super) fn waits_for(&self) -> Option<&'static str> {
+        match self.stage {
+            Stage::Setup => Some("SetupConnection"),
+            Stage::Opening { .. } => Some("OpenMiningChannel"),
+            Stage::Open { .. } => None,
+        }
+    }
+
+    pub(super) fn submits(&mut self) -> &mut Submits {
+        &mut self.submits
+    }
+
+    fn send(&mut self, message: ClientMessage) -> Result<(), V2Error> {
+        self.trace(true, || message.to_string());
+        let bytes = message.into_bytes()?;
+        self.effects.push_back(Effect::Send(bytes));
+        Ok(())
+    }
+
+    /// Says a message, where that is asked for.
+    fn trace(&mut self, sent: bool, text: impl FnOnce() -> String) {
+        if self.traced {
+            self.say(Event::Traced { url: self.url.to_string(), sent, text: text() });
+        }
+    }
+
+    fn say(&mut self, event: Event) {
+        self.effects.push_back(Effect::Say(event));
+    }
+}
+
+/// A text of 255 bytes at most.
+fn text(field: &'static str, text: &str) -> Result<binary_sv2::Str0255Owned, V2Error> {
+    let read = binary_sv2::Str0255Owned::try_from(text);
+    read.map_err(|_| MessageError::new(field, text, "255 bytes at most").into())
+}
+
+/// What comes of a message that cannot be acted on.
+enum Problem {
+    /// The session ends.
+    End(SessionError),
+    /// It is passed over.
+    Nonsense(MessageError),
+}
+
+impl From<MessageError> for Problem {
+    fn from(error: MessageError) -> Problem {
+        Problem::Nonsense(error)
+    }
+}
+
+impl From<V2Error> for Problem {
+    fn from(error: V2Error) -> Problem {
+        Problem::End(error.into())
+    }
+}
