@@ -7,7 +7,6 @@ use super::seen::Earlier;
 use super::upstream::Handing;
 use super::{EXTRANONCE1_SIZE, Judged, PoolEvent, PoolJob, Refusal, ShareRecord, Shared, Source};
 use bitcoin::BlockHash;
-use bitcoin::block::Header;
 use bitcoin::hashes::Hash;
 use midstate_stratum::message::{Reject, Submit};
 use midstate_stratum::{Difficulty, Target};
@@ -47,7 +46,7 @@ impl Shared {
         let built = self.build(&from, &submit);
         // From before the node has a block until it is booked nobody else has the books: a job that is made between would be
         // divided as if it did not exist.
-        let is_block = built.as_ref().is_ok_and(|(_, judged)| is_block(&judged.header));
+        let is_block = built.as_ref().is_ok_and(|(_, judged)| judged.is_block());
         let books = self.source.local().filter(|_| is_block).map(|local| local.desk.lock());
         let is_withheld = is_block && self.faults.as_ref().is_some_and(|faults| faults.withholds());
         let (job, judged, verdict) = match built {
@@ -97,11 +96,11 @@ impl Shared {
         submit: Submit,
     ) -> Option<Handing> {
         let (upstream, of) = self.source.upstream().zip(job.upstream())?;
-        let header = record.judged.as_ref()?.header;
-        let is_due = weigh(header.block_hash(), of.difficulty).1;
-        let is_wanted = matches!(record.verdict, Ok(()) | Err(Refusal::Void { .. })) && (is_due || is_block(&header));
+        let judged = record.judged.as_ref()?;
+        let is_due = weigh(judged.hash, of.difficulty).1;
+        let is_wanted = matches!(record.verdict, Ok(()) | Err(Refusal::Void { .. })) && (is_due || judged.is_block());
         let extranonce2 = job.space.extranonce2(number?, &submit.extranonce2);
-        is_wanted.then(|| upstream.handing(job, of, Submit { extranonce2, ..submit }, header, is_due))?
+        is_wanted.then(|| upstream.handing(job, of, Submit { extranonce2, ..submit }, judged.header, is_due))?
     }
 
     /// Has the upstream judge a share, and says what came of it.
@@ -114,7 +113,7 @@ impl Shared {
             word => word,
         };
         if let Some(judged) = record.judged.as_ref().filter(|_| record.verdict.is_err()) {
-            self.seen.refuse(family, judged.header.block_hash());
+            self.seen.refuse(family, judged.hash);
         }
     }
 
@@ -163,6 +162,7 @@ impl Shared {
             target,
             mask,
             header,
+            hash,
             reached: Target::from_le_bytes(hash.to_byte_array()).difficulty(),
             meets_target,
             late: None,
@@ -193,16 +193,16 @@ impl Shared {
         is_block: bool,
         share: Earlier,
     ) -> Result<(), Refusal> {
-        let hash = judged.header.block_hash();
+        let hash = judged.hash;
         // What is neither share nor block is not remembered: rubbish would fill the memory.
-        let is_remembered = judged.meets_target || self::is_block(&judged.header);
+        let is_remembered = judged.meets_target || judged.is_block();
         let earlier = if is_remembered { self.seen.find(&job.family, hash) } else { None };
         if is_block && earlier.is_none() {
-            judged.block = self.submit_block(from, submit, job, judged.header)?;
+            judged.block = self.submit_block(from, submit, job, judged)?;
         }
         let verdict = match (&judged.block, earlier) {
             (Some(Ok(())), _) => Ok(()),
-            _ => self.rules(submit, job, judged, hash, earlier),
+            _ => self.rules(submit, job, judged, earlier),
         };
         if is_remembered && earlier.is_none() {
             let accepted = verdict.is_ok();
@@ -220,7 +220,6 @@ impl Shared {
         submit: &Submit,
         job: &PoolJob,
         judged: &mut Judged,
-        hash: BlockHash,
         earlier: Option<Earlier>,
     ) -> Result<(), Refusal> {
         let (ntime, earliest) = (submit.ntime, job.time);
@@ -238,7 +237,7 @@ impl Shared {
         }
         let late = self.source.lateness(job)?;
         if !judged.meets_target {
-            let (reached, asked, target) = (judged.reached, judged.difficulty, judged.target);
+            let Judged { reached, difficulty: asked, hash, target, .. } = *judged;
             return Err(Refusal::LowDifficulty { reached, asked, hash, target });
         }
         judged.late = Some(late).filter(|late| *late > Duration::ZERO);
@@ -251,19 +250,15 @@ impl Shared {
         from: &Submitter,
         submit: &Submit,
         job: &PoolJob,
-        header: Header,
+        judged: &Judged,
     ) -> Result<Option<Result<(), String>>, Refusal> {
         let (Source::Node(local), Some(number)) = (&self.source, from.number) else { return Ok(None) };
         let unbuildable = |_| Refusal::Unbuildable { job: submit.job_id.clone() };
-        let block = job.block(header, submit, number).map_err(unbuildable)?;
+        let block = job.block(judged.header, submit, number).map_err(unbuildable)?;
         let said = local.submit_block(&block);
-        self.say(PoolEvent::Block { hash: header.block_hash(), height: job.height, refused: said.clone().err() });
+        self.say(PoolEvent::Block { hash: judged.hash, height: job.height, refused: said.clone().err() });
         Ok(Some(said))
     }
-}
-
-fn is_block(header: &Header) -> bool {
-    header.target().is_met_by(header.block_hash())
 }
 
 fn duplicate(of: Earlier) -> Refusal {

@@ -1,6 +1,7 @@
 //! What is known of a share: what came, what judged it, and what became of it.
 
 use super::Refusal;
+use bitcoin::BlockHash;
 use bitcoin::block::Header;
 use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hex::DisplayHex;
@@ -50,6 +51,8 @@ pub struct Judged {
     pub mask: u32,
     /// The header.
     pub header: Header,
+    /// Its hash.
+    pub hash: BlockHash,
     /// The difficulty that its hash reached.
     pub reached: f64,
     /// Whether the hash meets the target. A block that does not is accepted all the same.
@@ -58,6 +61,13 @@ pub struct Judged {
     pub late: Option<Duration>,
     /// If it is a block and the node was asked: what the node said, in its word where it did not take it as its tip.
     pub block: Option<Result<(), String>>,
+}
+
+impl Judged {
+    /// Whether the hash meets the header's own target.
+    pub(super) fn is_block(&self) -> bool {
+        self.header.target().is_met_by(self.hash)
+    }
 }
 
 impl ShareRecord {
@@ -95,7 +105,7 @@ impl ShareRecord {
             "version": judged.map(|judged| word(judged.header.version.to_consensus().cast_unsigned())),
             "version_mask": judged.map(|judged| word(judged.mask)),
             "header": judged.map(|judged| serialize_hex(&judged.header)),
-            "hash": judged.map(|judged| judged.header.block_hash()),
+            "hash": judged.map(|judged| judged.hash),
             "difficulty": judged.map(|judged| judged.reached),
             "share_difficulty": judged.map(|judged| judged.difficulty.get()),
             "target": judged.map(|judged| judged.target.to_string()),

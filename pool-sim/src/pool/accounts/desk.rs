@@ -135,7 +135,7 @@ impl Open<'_> {
         let Some(judged) = &record.judged else { return entered };
         let Origin::Node { weights, parts } = &job.origin else { return entered };
         let (weights, user) = (*weights, owner(&record.user));
-        let header = judged.header.block_hash();
+        let header = judged.hash;
         let is_accepted = record.verdict.is_ok();
         if is_accepted {
             // A block above the share's target proves no more than a block's work.
