@@ -103,8 +103,12 @@ pub(super) fn say(json: bool, event: &Value) {
         Value::Object(object) if !json => for_people(object),
         _ => event.to_string(),
     };
-    // A reader that went away must not end the pool.
-    let _ = writeln!(io::stdout().lock(), "{line}");
+    say_text(&line);
+}
+
+/// Prints a line, or several. A reader that went away must not end the pool, nor fail what was done.
+pub(super) fn say_text(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 fn for_people(event: &Map<String, Value>) -> String {

@@ -20,12 +20,14 @@ use pool_sim::faults::{Faults, ScenarioError};
 use pool_sim::node::{Auth, Cookie};
 use pool_sim::pool::accounts::StoreError;
 use pool_sim::pool::{PoolConfig, PoolError, Port};
+use pool_sim::probe::ProbeError;
+use pool_sim::swarm::SwarmError;
 use pool_sim::{Config, StartError};
 use ports::{PortArgs, START};
 use serde_json::json;
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,6 +165,10 @@ enum CliError {
     Pool(#[from] PoolError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    #[error(transparent)]
+    Swarm(#[from] SwarmError),
     #[error("the accounts do not add up")]
     Faults,
 }
@@ -286,15 +292,25 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
 fn credentials(cli: &Cli) -> Result<Option<Auth>, CliError> {
     let password = match &cli.rpc_password_file {
         None => cli.rpc_password.clone(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(io_error(format!("read {}", path.display())))?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
+        Some(path) => Some(first_line(path)?),
     };
     match cli.rpc_user.as_ref().zip(password) {
         Some((_, password)) if password.is_empty() => Err(CliError::EmptyPassword),
         given => Ok(given.map(|(user, password)| Auth::password(user, &password))),
     }
+}
+
+/// A miner's password: a file's first line, or the variable's value, or `x`, which pools without passwords expect.
+fn miners_password(file: Option<&Path>, variable: &str) -> Result<String, CliError> {
+    match file {
+        Some(path) => first_line(path),
+        None => Ok(std::env::var(variable).unwrap_or_else(|_| "x".to_owned())),
+    }
+}
+
+fn first_line(path: &Path) -> Result<String, CliError> {
+    let text = std::fs::read_to_string(path).map_err(io_error(format!("read {}", path.display())))?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// Ends when the program is asked to: by Ctrl-C or, on Unix, SIGTERM.

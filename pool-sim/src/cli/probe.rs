@@ -1,12 +1,13 @@
 //! `pool-sim probe URL`: checks a pool's conduct.
 
+use super::events::say_text;
+use super::{CliError, io_error, miners_password};
 use clap::Args;
 use pool_sim::probe::{Options, ProbeError, Progress, Report, TOPICS, run};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use thiserror::Error;
 
 /// Joins a Stratum V1 pool as a miner and checks its conduct against BIPs and the protocol as it is spoken.
 ///
@@ -66,14 +67,6 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
     seconds.map(Duration::from_secs_f64).ok_or_else(|| format!("patience: {text:?}; expected 0.01 to 60 seconds"))
 }
 
-#[derive(Debug, Error)]
-enum CliError {
-    #[error("cannot {what}: {source}")]
-    Io { what: String, source: io::Error },
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-}
-
 /// Makes the checks, prints what was found, and says how the program ends.
 pub(super) fn main(arguments: &ProbeArgs) -> ExitCode {
     if arguments.list {
@@ -93,9 +86,7 @@ pub(super) fn main(arguments: &ProbeArgs) -> ExitCode {
 
 fn probe(arguments: &ProbeArgs) -> Result<Report, CliError> {
     let mut options = Options::new(arguments.url.clone().unwrap_or_default(), &arguments.user);
-    if let Some(password) = password(arguments)? {
-        options.password = password;
-    }
+    options.password = miners_password(arguments.password_file.as_deref(), "POOL_SIM_PROBE_PASSWORD")?;
     (options.slow, options.only) = (arguments.slow, arguments.only.clone());
     (options.max_hashes, options.patience) = (arguments.max_hashes, arguments.patience);
     options.threads = arguments.threads.map_or(options.threads, usize::from);
@@ -105,7 +96,7 @@ fn probe(arguments: &ProbeArgs) -> Result<Report, CliError> {
         Progress::Begins { check, at, of } if terminal => {
             let _ = write!(io::stderr(), "\r\x1b[K[{}/{of}] {}", at + 1, check.id);
         }
-        Progress::Ended(finding) if arguments.json => say(&finding.to_json().to_string()),
+        Progress::Ended(finding) if arguments.json => say_text(&finding.to_json().to_string()),
         _ => {}
     });
     if terminal {
@@ -113,22 +104,15 @@ fn probe(arguments: &ProbeArgs) -> Result<Report, CliError> {
     }
     let report = report?;
     if arguments.json {
-        say(&report.summary().to_string());
+        say_text(&report.summary().to_string());
     } else {
-        say(report.to_string().trim_end());
+        say_text(report.to_string().trim_end());
     }
     if let Some(path) = &arguments.junit {
         let written = report.to_junit().and_then(|xml| std::fs::write(path, xml));
-        written.map_err(|source| CliError::Io { what: format!("write {}", path.display()), source })?;
+        written.map_err(io_error(format!("write {}", path.display())))?;
     }
     Ok(report)
-}
-
-fn password(arguments: &ProbeArgs) -> Result<Option<String>, CliError> {
-    let Some(path) = &arguments.password_file else { return Ok(std::env::var("POOL_SIM_PROBE_PASSWORD").ok()) };
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|source| CliError::Io { what: format!("read {}", path.display()), source })?;
-    Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
 }
 
 fn list(json: bool) {
@@ -136,15 +120,10 @@ fn list(json: bool) {
         if json {
             let object =
                 serde_json::json!({"id": check.id, "title": check.title, "source": check.source, "slow": check.slow});
-            say(&object.to_string());
+            say_text(&object.to_string());
         } else {
             let slow = if check.slow { " (slow)" } else { "" };
-            say(&format!("{:<27} {}{slow}\n{:27} {}", check.id, check.title, "", check.source));
+            say_text(&format!("{:<27} {}{slow}\n{:27} {}", check.id, check.title, "", check.source));
         }
     }
-}
-
-fn say(text: &str) {
-    // A reader that went away is no reason to fail.
-    let _ = writeln!(io::stdout().lock(), "{text}");
 }

@@ -2,7 +2,7 @@
 
 use super::faults::{FaultArgs, ended};
 use super::ports::{HARDEST, PortArgs};
-use super::{Cli, CliError, code, describe, io_error, no_scenario, say, seconds, signals};
+use super::{Cli, CliError, code, describe, io_error, miners_password, no_scenario, say, seconds, signals};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 use pool_sim::faults::Faults;
@@ -112,7 +112,8 @@ async fn serve_until_stopped(
     // Before anything is told, so that no signal is lost.
     let interrupted = signals().map_err(io_error("listen to signals"))?;
     let (url, user) = (arguments.upstream.clone(), arguments.user.clone());
-    let upstream = UpstreamConfig { url, user, password: password(arguments)? };
+    let password = miners_password(arguments.password_file.as_deref(), "POOL_SIM_PROXY_PASSWORD")?;
+    let upstream = UpstreamConfig { url, user, password };
     let config = ProxyConfig {
         resume_within: arguments.resume_within,
         limits: arguments.ports.limits(),
@@ -156,15 +157,4 @@ async fn serve_until_stopped(
         Some(verdict) => arguments.faults.conclude(json, &verdict),
         None => Ok(ExitCode::SUCCESS),
     }
-}
-
-fn password(arguments: &ProxyArgs) -> Result<String, CliError> {
-    let password = match &arguments.password_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(io_error(format!("read {}", path.display())))?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
-        None => std::env::var("POOL_SIM_PROXY_PASSWORD").ok(),
-    };
-    Ok(password.unwrap_or_else(|| "x".to_owned()))
 }

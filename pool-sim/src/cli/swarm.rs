@@ -1,15 +1,16 @@
 //! `pool-sim swarm URL`: thousands of miners on a pool.
 
+use super::events::say_text;
+use super::{CliError, io_error, miners_password, signals};
 use clap::Args;
 use pool_sim::swarm::{
     Arrival, Attack, Hashrate, Options, Report, Second, SwarmError, parse_attack, parse_churn, parse_rate, parse_share,
     parse_span, run,
 };
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use thiserror::Error;
 
 /// Sends thousands of simulated miners to a Stratum V1 pool, with shares that meet their difficulty, and measures it.
 #[derive(Args)]
@@ -108,19 +109,6 @@ fn parse_hashes(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|hashes| (1.0..=1e12).contains(hashes)).ok_or("expected a number from 1 to 1e12")
 }
 
-#[derive(Debug, Error)]
-enum CliError {
-    #[error("cannot {what}: {source}")]
-    Io { what: String, source: io::Error },
-    #[error(transparent)]
-    Swarm(#[from] SwarmError),
-}
-
-fn io_error(what: &str, path: &Path) -> impl FnOnce(io::Error) -> CliError {
-    let what = format!("{what} {}", path.display());
-    |source| CliError::Io { what, source }
-}
-
 /// Sends the swarm, prints what was measured, and says how the program ends.
 pub(super) fn main(arguments: &SwarmArgs) -> ExitCode {
     match swarm(arguments) {
@@ -135,28 +123,21 @@ pub(super) fn main(arguments: &SwarmArgs) -> ExitCode {
 
 fn swarm(arguments: &SwarmArgs) -> Result<Report, CliError> {
     let options = options(arguments)?;
-    let start = |source| CliError::Io { what: "start".to_owned(), source };
-    let runtime = tokio::runtime::Runtime::new().map_err(start)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(io_error("start"))?;
     let mut shown = Shown { json: arguments.json, is_live: io::stdout().is_terminal(), before: None };
     let report = runtime.block_on(async {
-        let stop = super::signals().map_err(start)?;
+        let stop = signals().map_err(io_error("start"))?;
         Ok::<_, CliError>(run(options, stop, |second| shown.second(second)).await?)
     })?;
     if let Some(path) = &arguments.svg {
-        std::fs::write(path, report.to_svg()).map_err(io_error("write", path))?;
+        std::fs::write(path, report.to_svg()).map_err(io_error(format!("write {}", path.display())))?;
     }
-    say(&if arguments.json { report.to_json().to_string() } else { report.to_string() });
+    say_text(&if arguments.json { report.to_json().to_string() } else { report.to_string() });
     Ok(report)
 }
 
 fn options(arguments: &SwarmArgs) -> Result<Options, CliError> {
-    let password = match &arguments.password_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(io_error("read", path))?;
-            Some(text.lines().next().unwrap_or_default().to_owned())
-        }
-        None => std::env::var("POOL_SIM_SWARM_PASSWORD").ok(),
-    };
+    let password = miners_password(arguments.password_file.as_deref(), "POOL_SIM_SWARM_PASSWORD")?;
     Ok(Options {
         url: arguments.url.clone(),
         miners: arguments.miners as usize,
@@ -167,7 +148,7 @@ fn options(arguments: &SwarmArgs) -> Result<Options, CliError> {
         lasts: arguments.seconds,
         churn: arguments.churn,
         user_prefix: arguments.user_prefix.clone(),
-        password: password.unwrap_or_else(|| "x".to_owned()),
+        password,
         blocks: arguments.blocks,
         tip_every: arguments.tip_every.filter(|every| !every.is_zero()),
         patience: arguments.patience.max(Duration::from_millis(10)),
@@ -190,9 +171,9 @@ struct Shown {
 impl Shown {
     fn second(&mut self, second: &Second) {
         if self.json {
-            say(&second.to_json().to_string());
+            say_text(&second.to_json().to_string());
         } else {
-            say(&if self.is_live { self.table(second) } else { self.line(second) });
+            say_text(&if self.is_live { self.table(second) } else { self.line(second) });
         }
         self.before = Some(second.clone());
     }
@@ -258,9 +239,4 @@ impl Shown {
 
 fn ms(span: Duration) -> f64 {
     span.as_secs_f64() * 1000.0
-}
-
-fn say(text: &str) {
-    // A reader that went away is no reason to fail.
-    let _ = writeln!(io::stdout().lock(), "{text}");
 }
