@@ -1,12 +1,16 @@
 //! Faults on command, through the socket and through the program.
 
+mod common {
+    pub(crate) mod running;
+}
+
+use common::running::{Running, program};
 use midstate_stratum::Difficulty;
 use pool_sim::faults::{Control, ControlAddress, Faults, Scenario};
 use pool_sim::pool::PoolConfig;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,22 +106,6 @@ fn a_socket_in_the_file_system_is_this_users_and_goes_when_its_pool_goes() {
     // What is no socket is not removed.
     std::fs::write(&path, "mine").unwrap();
     assert!(listen().is_err() && std::fs::read_to_string(&path).unwrap() == "mine");
-}
-
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pool-sim"));
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// Killed when it is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]

@@ -1,10 +1,6 @@
 //! A client of hand-written lines, whole or broken in one way: nothing here uses our message types.
 
-use bitcoin::block::{Header, Version};
-use bitcoin::hashes::{Hash, sha256d};
-use bitcoin::hex::{DisplayHex, FromHex};
-use bitcoin::{BlockHash, CompactTarget, TxMerkleNode};
-use midstate_stratum::Difficulty;
+use crate::common::search::{Choice, search};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
@@ -346,7 +342,14 @@ impl Client {
             return send(stream, last);
         }
         let time = (self.sin == Sin::UsesItsClock).then(now);
-        let share = search(job, 0x1fff_e000 & job.mask, self.count, time);
+        let choice = Choice {
+            extranonce1: &job.extranonce1,
+            extranonce2: format!("{:016x}", self.count),
+            version_bits: 0x1fff_e000 & job.mask,
+            time,
+            difficulty: job.difficulty,
+        };
+        let share = search(&job.params, choice);
         let line = json!({"id": self.count, "method": "mining.submit", "params": share}).to_string();
         self.pending.push_back((self.count, Instant::now()));
         send(stream, &vec![line.as_str(); job.copies].join("\n"))?;
@@ -361,29 +364,4 @@ fn now() -> u32 {
 
 fn send(stream: &mut TcpStream, line: &str) -> std::io::Result<()> {
     stream.write_all(format!("{line}\n").as_bytes())
-}
-
-/// A share of the job's difficulty.
-fn search(job: &Job, bits: u32, count: u64, time: Option<u32>) -> Value {
-    let text = |at: usize| job.params[at].as_str().unwrap();
-    let word = |at: usize| u32::from_str_radix(text(at), 16).unwrap();
-    let bytes = |digits: &str| Vec::<u8>::from_hex(digits).unwrap();
-    let extranonce2 = format!("{count:016x}");
-    let coinbase = bytes(&[text(2), &job.extranonce1, &extranonce2, text(3)].concat());
-    let mut previous = bytes(text(1));
-    previous.chunks_mut(4).for_each(<[u8]>::reverse);
-    let target = Difficulty::new(job.difficulty).unwrap().to_target();
-    let mut header = Header {
-        version: Version::from_consensus((word(5) | bits).cast_signed()),
-        prev_blockhash: BlockHash::from_slice(&previous).unwrap(),
-        merkle_root: TxMerkleNode::from_raw_hash(sha256d::Hash::hash(&coinbase)),
-        time: time.unwrap_or(word(7)),
-        bits: CompactTarget::from_consensus(word(6)),
-        nonce: 0,
-    };
-    while !target.is_met_by(header.block_hash().as_byte_array()) {
-        header.nonce += 1;
-    }
-    let hex = |word: u32| word.to_be_bytes().to_lower_hex_string();
-    json!(["alice", text(0), extranonce2, hex(header.time), hex(header.nonce), hex(bits)])
 }

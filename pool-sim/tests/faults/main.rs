@@ -2,6 +2,10 @@
 //! not.
 
 mod client;
+#[path = "../common"]
+mod common {
+    pub(crate) mod search;
+}
 
 use client::{Client, Sin};
 use midstate_stratum::Difficulty;

@@ -1,11 +1,8 @@
 //! A miner made of hand-written lines and the `bitcoin` crate. With each job it begins anew with the same extranonce2: where two
 //! jobs, or two miners, had the same headers to search, it would send duplicates.
 
-use bitcoin::block::{Header, Version};
-use bitcoin::hashes::{Hash, sha256d};
-use bitcoin::hex::{DisplayHex, FromHex};
-use bitcoin::{BlockHash, CompactTarget, TxMerkleNode};
-use midstate_stratum::Difficulty;
+use crate::common::search::{Choice, search};
+use bitcoin::hex::DisplayHex;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -185,31 +182,9 @@ impl<'a> Session<'a> {
 
 impl Job {
     /// A share that meets the difficulty.
-    fn search(&self, bits: u32) -> Value {
-        let text = |at: usize| self.params[at].as_str().unwrap();
-        let word = |at: usize| u32::from_str_radix(text(at), 16).unwrap();
-        let bytes = |digits: &str| Vec::<u8>::from_hex(digits).unwrap();
+    fn search(&self, version_bits: u32) -> Value {
         let extranonce2 = self.count.to_be_bytes()[8 - self.size.min(8)..].to_lower_hex_string();
-        let coinbase = bytes(&[text(2), &self.extranonce1, &extranonce2, text(3)].concat());
-        let mut root = sha256d::Hash::hash(&coinbase);
-        for branch in self.params[4].as_array().unwrap() {
-            root = sha256d::Hash::hash(&[&root[..], &bytes(branch.as_str().unwrap())].concat());
-        }
-        let mut previous = bytes(text(1));
-        previous.chunks_mut(4).for_each(<[u8]>::reverse);
-        let target = Difficulty::new(self.difficulty).unwrap().to_target();
-        let mut header = Header {
-            version: Version::from_consensus((word(5) | bits).cast_signed()),
-            prev_blockhash: BlockHash::from_slice(&previous).unwrap(),
-            merkle_root: TxMerkleNode::from_raw_hash(root),
-            time: word(7),
-            bits: CompactTarget::from_consensus(word(6)),
-            nonce: 0,
-        };
-        while !target.is_met_by(header.block_hash().as_byte_array()) {
-            header.nonce += 1;
-        }
-        let hex = |word: u32| word.to_be_bytes().to_lower_hex_string();
-        json!(["alice", text(0), extranonce2, hex(header.time), hex(header.nonce), hex(bits)])
+        let (extranonce1, difficulty) = (&*self.extranonce1, self.difficulty);
+        search(&self.params, Choice { extranonce1, extranonce2, version_bits, time: None, difficulty })
     }
 }

@@ -2,25 +2,15 @@
 
 use super::miner::Miner;
 use super::rig::{Rig, hashes, until};
+use crate::common::running::{Running, program};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-fn program(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pool-sim"));
-    command.arg("proxy").args(arguments).env("POOL_SIM_PROXY_PASSWORD", "hunter2-secret");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+fn command(arguments: &[&str]) -> Command {
+    let mut command = program(&[&["proxy"], arguments].concat());
+    command.env("POOL_SIM_PROXY_PASSWORD", "hunter2-secret");
     command
-}
-
-/// Killed when it is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -32,7 +22,7 @@ fn arguments_that_make_no_sense_are_named() {
         (&["--upstream", "h:1", "--user", "a", "--listen", "127.0.0.1:0,min=2,max=1"], "min"),
         (&["--upstream", "h:1", "--user", "a", "--control", "0.0.0.0:1"], "--control-open"),
     ] {
-        let output = program(arguments).output().unwrap();
+        let output = command(arguments).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert!(output.status.code() == Some(2) && text.contains(words), "{arguments:?}: {text}");
     }
@@ -49,7 +39,7 @@ async fn what_it_does_is_one_object_a_line_and_the_password_is_shown_nowhere() {
     let arguments = ["--upstream", &url, "--user", "alice.rig", "--listen", "127.0.0.1:0", "--json"];
     // Some seconds after the first connection it ends by itself.
     let arguments = [&arguments[..], &["--control", "127.0.0.1:0", "--seconds", "8"]].concat();
-    let mut proxy = Running(program(&arguments).spawn().unwrap());
+    let mut proxy = Running(command(&arguments).spawn().unwrap());
     let mut lines = BufReader::new(proxy.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let ready: Value = serde_json::from_str(&lines.next().unwrap()).unwrap();
     assert_eq!((&ready["event"], &ready["upstream"]), (&Value::from("ready"), &Value::from(url.as_str())));
@@ -58,7 +48,7 @@ async fn what_it_does_is_one_object_a_line_and_the_password_is_shown_nowhere() {
     let miner = Miner::start(address, true);
     until("shares", || miner.told().accepted > 3).await;
     drop(miner);
-    let help = String::from_utf8(program(&["--help"]).output().unwrap().stdout).unwrap();
+    let help = String::from_utf8(command(&["--help"]).output().unwrap().stdout).unwrap();
     let is_word = |word: &str| help.split(|c: char| !c.is_alphanumeric() && c != '_').any(|other| other == word);
     let mut kinds = std::collections::BTreeSet::new();
     let mut seen = String::new();
