@@ -22,8 +22,8 @@ pub(crate) struct Scenario {
 }
 
 enum Wrong {
-    /// With the port, before anybody listens.
-    Port(fn(&Socket)),
+    /// With the port, before the miner is there, and for so long after: nobody takes a connection.
+    Port { script: fn(&Socket) -> Vec<TcpStream>, time: Duration },
     /// On each of so many connections.
     Connection { from: From, script: Box<dyn Fn(&mut Pool) + Send>, then: Then, times: usize },
 }
@@ -60,9 +60,14 @@ fn scenario(
     Scenario { name, says, wrong, tls: None }
 }
 
-/// Something is wrong with the port.
-pub(crate) fn port(name: &'static str, says: &'static str, script: fn(&Socket)) -> Scenario {
-    Scenario { name, says, wrong: Wrong::Port(script), tls: None }
+/// Something is wrong with the port for a time. What the script makes is kept so long.
+pub(crate) fn port(
+    name: &'static str,
+    says: &'static str,
+    time: Duration,
+    script: fn(&Socket) -> Vec<TcpStream>,
+) -> Scenario {
+    Scenario { name, says, wrong: Wrong::Port { script, time }, tls: None }
 }
 
 /// Something is wrong on the wire, below TLS: the miner must come back.
@@ -129,9 +134,13 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
     let address = socket.local_addr().unwrap().as_socket().unwrap();
-    if matches!(scenario.wrong, Wrong::Connection { .. }) {
-        socket.listen(128).unwrap();
-    }
+    let held = match scenario.wrong {
+        Wrong::Port { script, .. } => script(&socket),
+        Wrong::Connection { .. } => {
+            socket.listen(128).unwrap();
+            Vec::new()
+        }
+    };
     let mut pool = pool(address.port());
     if let Some((trust, _)) = &scenario.tls {
         pool = upstream::Pool { trust: trust.clone(), ..pool };
@@ -142,7 +151,7 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     let says = scenario.says;
     let server = {
         let done = Arc::clone(&done);
-        std::thread::spawn(move || serve(&scenario, socket, &done))
+        std::thread::spawn(move || serve(&scenario, socket, held, &done))
     };
     let mined = mine(pool, "well", &done);
     done.store(true, Ordering::Relaxed);
@@ -151,13 +160,14 @@ pub(crate) fn run(scenario: Scenario) -> Result<Outlasted, String> {
     mined?.judge(says, nonces, served.well)
 }
 
-fn serve(scenario: &Scenario, socket: Socket, done: &AtomicBool) -> Served {
+fn serve(scenario: &Scenario, socket: Socket, held: Vec<TcpStream>, done: &AtomicBool) -> Served {
     let mut pools = Vec::new();
     let mut well = Instant::now();
     let tls = scenario.tls.as_ref().map(|(_, config)| config);
     let listener = match &scenario.wrong {
-        Wrong::Port(script) => {
-            script(&socket);
+        Wrong::Port { time, .. } => {
+            std::thread::sleep(*time);
+            drop(held);
             socket.listen(128).unwrap();
             well = Instant::now();
             TcpListener::from(socket)
