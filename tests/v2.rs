@@ -22,7 +22,7 @@ use common::scripted::{self, Pool, listener};
 use common::v2::{self, CHANNEL, GROUP, MIN_NTIME, NBITS, PREFIX, ROOM, V2Pool, job, target};
 use common_messages_sv2::{MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, SetupConnectionSuccess};
 use midstate::job::{Job, Root};
-use midstate::upstream::{ChannelKind, Event, SessionError, V2Error};
+use midstate::upstream::{ChannelKind, Event, HandshakeError, SessionError, V2Error};
 use midstate_stratum::{Difficulty, Target};
 use mining_sv2::{
     CHANNEL_BIT_SET_TARGET, MESSAGE_TYPE_SET_EXTRANONCE_PREFIX, MESSAGE_TYPE_SET_GROUP_CHANNEL,
@@ -278,7 +278,9 @@ fn pools_of_both_protocols_take_each_others_place() {
         let _ = V2Pool::accept(&first);
         first
     });
-    assert!(matches!(refused(&mut miner), V2Error::WrongAuthority(key) if key.to_string() == v2::OTHER));
+    assert!(
+        matches!(refused(&mut miner), V2Error::Handshake(HandshakeError::WrongAuthority(key)) if key.to_string() == v2::OTHER)
+    );
     let mut pool = Pool::welcome(&second);
     miner.connected_to(v1_port);
     pool.call("mining.notify", &scripted::job("v1"));

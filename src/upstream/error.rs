@@ -103,7 +103,9 @@ impl SessionError {
         match self {
             SessionError::Connect { source, .. } => source.kind() == io::ErrorKind::TimedOut,
             #[cfg(feature = "v2")]
-            SessionError::V2(super::V2Error::Handshake(error)) => error.kind() == io::ErrorKind::TimedOut,
+            SessionError::V2(super::V2Error::Handshake(super::HandshakeError::Io(error))) => {
+                error.kind() == io::ErrorKind::TimedOut
+            }
             SessionError::Unanswered { call, .. } => !["mining.submit", "SubmitShares"].contains(call),
             SessionError::NoJob(_) => true,
             _ => false,

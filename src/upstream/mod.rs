@@ -40,8 +40,8 @@ pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, Protocol, UrlError, without_userinfo};
 #[cfg(feature = "v2")]
 pub use v2::{
-    AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, KeyError, NominalHashrate, NominalHashrateError, Talk,
-    V2Error,
+    AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, FrameError, HandshakeError, KeyError, NominalHashrate,
+    NominalHashrateError, Talk, V2Error,
 };
 
 use crate::job::{Job, Share};

@@ -1,8 +1,7 @@
 //! What goes wrong with a pool of Stratum V2.
 
-use super::AuthorityKey;
 use midstate_stratum::message::MessageError;
-use std::io;
+use midstate_stratum::v2::{FrameError, HandshakeError};
 use thiserror::Error;
 
 /// Why a session of Stratum V2 ended, or could not begin.
@@ -13,53 +12,12 @@ pub enum V2Error {
         "{0}: no authority key, so anybody in between may be the pool; expected the pool's URL with its key, or --sv2-insecure"
     )]
     NoAuthority(String),
-    /// The handshake did not come to its end.
-    #[error("Noise handshake: {0}; is Stratum V2 spoken at this port?")]
-    Handshake(io::Error),
-    /// The other side's answer is not what it must be.
-    #[error(
-        "Noise handshake: the answer cannot be decrypted; either it was changed on its way, or this is no port of Stratum V2"
-    )]
-    NotNoise,
-    /// The certificate is of a later version of the protocol.
-    #[error("the pool's certificate has version {0}; expected 0")]
-    CertificateVersion(u16),
-    /// The certificate holds no more.
-    #[error(
-        "the pool's certificate expired at {until}, {}; tell the pool's operator, or set this machine's clock, if that is wrong",
-        ago(*now, *until)
-    )]
-    Expired {
-        /// Until when it held, in seconds since 1970.
-        until: u32,
-        /// What this machine's clock says.
-        now: u32,
-    },
-    /// The certificate does not hold yet.
-    #[error("the pool's certificate holds from {from} on, in {} s; is this machine's clock right?", from - now)]
-    NotYetValid {
-        /// From when on it holds, in seconds since 1970.
-        from: u32,
-        /// What this machine's clock says.
-        now: u32,
-    },
-    /// Somebody else than the authority signed it.
-    #[error(
-        "the pool's certificate is not signed by the authority {0}; either the key in the URL is not the pool's, or somebody in between takes its place"
-    )]
-    WrongAuthority(AuthorityKey),
-    /// What came is not what was sent.
-    #[error("a frame cannot be decrypted: it was changed on its way, or the connection is out of step")]
-    Tampered,
-    /// More than any message has.
-    #[error("a frame of more than {most} bytes; expected a message to a miner, which is shorter")]
-    Oversized {
-        /// The limit.
-        most: usize,
-    },
-    /// The connection ended in the middle of a frame.
-    #[error("the pool closed the connection within a frame, after {0} bytes of it")]
-    Truncated(usize),
+    /// There is no connection in Noise, or it is not the pool's.
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
+    /// There is no further frame.
+    #[error(transparent)]
+    Frame(FrameError),
     /// The pool sent many messages that make no sense, and none between them that does.
     #[error("the pool sent {0} messages one after the other that make no sense; is it a pool of Stratum V2?")]
     Nonsense(u32),
@@ -119,8 +77,4 @@ fn of_channel(code: &str) -> &'static str {
         "channel-capacity-exhausted" => "; it has no room for more miners",
         _ => "",
     }
-}
-
-fn ago(now: u32, then: u32) -> String {
-    format!("{} s ago", now.saturating_sub(then))
 }

@@ -4,31 +4,28 @@
 
 mod channel;
 mod error;
-mod key;
 mod kind;
-mod message;
-mod noise;
 mod nominal;
 mod submits;
 mod talk;
 
 pub use error::V2Error;
-pub use key::{AuthorityKey, KeyError};
 pub use kind::{ChannelKind, ChannelKindError};
-pub use noise::Frame;
+pub use midstate_stratum::v2::{AuthorityKey, Frame, FrameError, HandshakeError, KeyError};
 pub use nominal::{NominalHashrate, NominalHashrateError};
 pub use talk::{Effect, Talk};
 
-use super::connection::connect;
+use super::connection::{Connection, connect, within};
 use super::error::SessionError;
 use super::failover::changed;
 use super::outbox::Outbox;
 use super::payout::Inspection;
 use super::session::LEAVE;
-use super::{Event, Pool, PoolUrl, Protocol, next_number};
+use super::{Event, Pool, PoolUrl, Protocol, STEP, next_number};
 use crate::job::Share;
-use noise::Frames;
+use midstate_stratum::v2::Frames;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
@@ -36,9 +33,12 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 /// shares several at once; that it is there the system's probes tell.
 const SILENCE: Duration = Duration::from_secs(300);
 
+/// The longest message to a miner is a `SetGroupChannel` of 65,535 channels; the longest job has 139,000 bytes. Encrypted, it grows a little.
+const MOST: usize = 270_000;
+
 /// A session.
 pub(super) struct V2Session<'a> {
-    frames: Frames,
+    frames: Frames<Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>>,
     talk: Talk,
     outbox: Outbox,
     /// The miner's, in hashes a second; 0 while it is not known.
@@ -70,11 +70,14 @@ impl<'a> V2Session<'a> {
             return Err(V2Error::NoAuthority(url.to_string()).into());
         }
         let connection = connect(pool, url, step).await;
-        let connection = connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
+        let Connection { reader, writer } =
+            connection.map_err(|source| SessionError::Connect { url: url.clone(), source })?;
         let number = next_number();
         let known = Some(*hashrate.borrow()).filter(|hashrate| *hashrate > 0.0);
         let talk = Talk::begin(pool, url, number, known)?;
-        let frames = Frames::begin(connection, authority, step).await?;
+        let handshake = async { Ok(Frames::begin(reader, writer, authority, MOST).await) };
+        let shaken = within(step, "no answer", handshake).await.unwrap_or_else(|slow| Err(HandshakeError::Io(slow)));
+        let frames = shaken.map_err(V2Error::from)?;
         Ok(V2Session { frames, talk, outbox, hashrate, url, step, payout, number })
     }
 
@@ -87,7 +90,7 @@ impl<'a> V2Session<'a> {
             let stale = self.talk.stale_at();
             tokio::select! {
                 frame = timeout_at(limit, self.frames.next()) => match frame {
-                    Ok(frame) => self.talk.hear(frame?)?,
+                    Ok(frame) => self.talk.hear(frame.map_err(of_frame)?)?,
                     Err(_) => return Err(overdue),
                 },
                 share = shares.recv() => match share {
@@ -109,7 +112,9 @@ impl<'a> V2Session<'a> {
     async fn act(&mut self) -> Result<(), SessionError> {
         while let Some(effect) = self.talk.next_effect() {
             match effect {
-                Effect::Send(frame) => self.frames.send(frame).await?,
+                Effect::Send(frame) => {
+                    within(STEP, "it has not taken what was sent", self.frames.send(frame)).await?;
+                }
                 Effect::Say(event) => {
                     self.inspect(&event)?;
                     self.outbox.say(event);
@@ -154,7 +159,7 @@ impl<'a> V2Session<'a> {
     pub(super) async fn leave(&mut self) {
         let answers = async {
             while !self.talk.submits().is_empty() {
-                let frame = self.frames.next().await?;
+                let frame = self.frames.next().await.map_err(of_frame)?;
                 self.talk.hear(frame)?;
                 self.act().await?;
             }
@@ -189,5 +194,14 @@ impl<'a> V2Session<'a> {
     /// Whether it ever gave a job.
     pub(super) fn worked(&self) -> bool {
         self.talk.worked()
+    }
+}
+
+/// The end of a connection is the same in each protocol.
+fn of_frame(error: FrameError) -> SessionError {
+    match error {
+        FrameError::Io(error) => error.into(),
+        FrameError::Closed => SessionError::Closed,
+        other => V2Error::Frame(other).into(),
     }
 }

@@ -1,7 +1,6 @@
 //! What is said and heard in a session, without a connection: what a frame means, and what is done because of it.
 
 use super::channel::{Channel, UnknownJob};
-use super::message::{ClientMessage, ServerMessage};
 use super::submits::Submits;
 use super::{ChannelKind, Frame, NominalHashrate, V2Error};
 use crate::job::{Job, Share};
@@ -9,6 +8,7 @@ use crate::upstream::error::SessionError;
 use crate::upstream::{Event, Pool, PoolUrl, STORM};
 use common_messages_sv2::{Protocol, SetupConnectionOwned};
 use midstate_stratum::message::MessageError;
+use midstate_stratum::v2::{ClientMessage, ServerMessage, VERSION};
 use midstate_stratum::{Difficulty, Target};
 use mining_sv2::{
     CloseChannelOwned, OpenExtendedMiningChannelOwned, OpenStandardMiningChannelOwned, SubmitSharesExtendedOwned,
@@ -19,8 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// The version of the protocol.
-const VERSION: u16 = 2;
 /// Of `SetupConnection`: jobs must come with a merkle root.
 const REQUIRES_STANDARD_JOBS: u32 = 1;
 /// Of `SetupConnection.Success`: no version but the job's is taken.

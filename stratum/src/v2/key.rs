@@ -32,6 +32,12 @@ pub enum KeyError {
 }
 
 impl AuthorityKey {
+    /// The key of an x coordinate, big-endian.
+    pub fn from_bytes(bytes: [u8; 32]) -> Result<AuthorityKey, KeyError> {
+        XOnlyPublicKey::from_slice(&bytes).map_err(|_| KeyError::Point)?;
+        Ok(AuthorityKey(bytes))
+    }
+
     /// The x coordinate.
     pub fn to_bytes(self) -> [u8; 32] {
         self.0
@@ -49,8 +55,7 @@ impl FromStr for AuthorityKey {
         if [low, high] != VERSION {
             return Err(KeyError::Version(u16::from_le_bytes([low, high])));
         }
-        XOnlyPublicKey::from_slice(&key).map_err(|_| KeyError::Point)?;
-        Ok(AuthorityKey(key))
+        AuthorityKey::from_bytes(key)
     }
 }
 
