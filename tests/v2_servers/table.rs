@@ -159,25 +159,33 @@ pub(crate) fn joining() -> Vec<Scenario> {
         stranger("its answer is empty", "SetupConnection.Success: 0 bytes", |pool| {
             pool.bytes(MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, &[]);
         }),
-        stranger("it opens a channel first", "OpenExtendedSuccess; expected SetupConnection.Success first", |pool| {
-            pool.opened(1, 8);
-        }),
+        stranger(
+            "it opens a channel first",
+            "OpenExtendedMiningChannel.Success; expected SetupConnection.Success first",
+            |pool| {
+                pool.opened(1, 8);
+            },
+        ),
         stranger("it sends it away at once", "the pool asked to reconnect to", |pool| reconnect(pool, "", 0)),
-        stranger("it opens another channel", "OpenExtendedSuccess; expected a channel first", |pool| {
+        stranger("it opens another channel", "OpenExtendedMiningChannel.Success; expected a channel first", |pool| {
             pool.set_up(0);
             pool.opened(99, 8);
         }),
-        stranger("it opens a standard channel", "OpenStandardSuccess; expected a channel first", |pool| {
-            pool.set_up(0);
-            let success = OpenStandardMiningChannelSuccessOwned {
-                request_id: 1,
-                channel_id: CHANNEL,
-                target: target(0xff).into(),
-                extranonce_prefix: vec![1].try_into().unwrap(),
-                group_channel_id: GROUP,
-            };
-            pool.send(success, mining::MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, false);
-        }),
+        stranger(
+            "it opens a standard channel",
+            "OpenStandardMiningChannel.Success; expected a channel first",
+            |pool| {
+                pool.set_up(0);
+                let success = OpenStandardMiningChannelSuccessOwned {
+                    request_id: 1,
+                    channel_id: CHANNEL,
+                    target: target(0xff).into(),
+                    extranonce_prefix: vec![1].try_into().unwrap(),
+                    group_channel_id: GROUP,
+                };
+                pool.send(success, mining::MESSAGE_TYPE_OPEN_STANDARD_MINING_CHANNEL_SUCCESS, false);
+            },
+        ),
         stranger("nothing can meet its target", "target: 0; expected a target above 0", |pool| {
             pool.set_up(0);
             let success = OpenExtendedMiningChannelSuccessOwned {
@@ -218,7 +226,7 @@ pub(crate) fn beginnings() -> Vec<Scenario> {
             pool.set_up(2);
             pool.open();
         }),
-        odd("a job comes before the channel", "ExtendedJob; expected a channel first", |pool| {
+        odd("a job comes before the channel", "NewExtendedMiningJob; expected a channel first", |pool| {
             pool.set_up(0);
             pool.job(job(1, None));
             pool.open();
@@ -294,11 +302,17 @@ pub(crate) fn messages() -> Vec<Scenario> {
         goes_on("a message of an extension", "extension_type: 0x0005; expected 0", |pool| {
             pool.send_of(5, ChannelEndpointChanged { channel_id: CHANNEL }, 1, false);
         }),
-        goes_on("a connection is set up again", "SetupSuccess; expected a message on an open channel", |pool| {
-            let success = SetupConnectionSuccess { used_version: 2, flags: 1 };
-            pool.send(success, MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, false);
+        goes_on(
+            "a connection is set up again",
+            "SetupConnection.Success; expected a message on an open channel",
+            |pool| {
+                let success = SetupConnectionSuccess { used_version: 2, flags: 1 };
+                pool.send(success, MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, false);
+            },
+        ),
+        goes_on("a channel is opened again", "OpenExtendedMiningChannel.Success; expected a message on", |pool| {
+            pool.opened(1, 4);
         }),
-        goes_on("a channel is opened again", "OpenExtendedSuccess; expected a message on", |pool| pool.opened(1, 4)),
     ]
 }
 
@@ -324,7 +338,7 @@ pub(crate) fn jobs() -> Vec<Scenario> {
             let start = [&CHANNEL.to_le_bytes()[..], &[2, 0, 0, 0, 0], &[0; 5], &[255]].concat();
             pool.bytes(mining::MESSAGE_TYPE_NEW_EXTENDED_MINING_JOB, &[&*start, &[0; 64]].concat());
         }),
-        goes_on("a job with a merkle root", "StandardJob; expected NewExtendedMiningJob", |pool| {
+        goes_on("a job with a merkle root", "NewMiningJob; expected NewExtendedMiningJob", |pool| {
             let job = NewMiningJobOwned {
                 channel_id: CHANNEL,
                 job_id: 2,
