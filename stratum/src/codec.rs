@@ -72,6 +72,10 @@ impl<R: AsyncRead + Unpin> LineReader<R> {
             if let Some(line) = self.take_line()? {
                 return Ok(Some(line));
             }
+            if self.skipped.is_some() {
+                // Megabytes may come as fast as they are read, and others wait for this thread.
+                tokio::task::yield_now().await;
+            }
             // A full buffer would grow by a handful of bytes, and be read by that handful.
             self.buffer.reserve(READ_SIZE);
             if self.stream.read_buf(&mut self.buffer).await? == 0 {

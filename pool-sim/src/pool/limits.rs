@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(super) const MAX_LINE: usize = 16 * 1024;
 /// So many seconds' lines may come at once.
 const BURST: u32 = 2;
+/// A line that no miner in its right mind sends counts as so many.
+const NONSENSE: u32 = 3;
 
 /// The pool's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +19,7 @@ pub struct Limits {
     /// How many connections one address may have; of IPv6, one network of 64 bits.
     pub connections: u32,
     /// How many lines a second are read from one connection, on average; two seconds' lines may come at once. The rest waits, in
-    /// the end at the miner.
+    /// the end at the miner. A line of nonsense counts as three.
     pub lines: u32,
 }
 
@@ -45,6 +47,11 @@ impl Throttle {
     /// A line was read.
     pub(super) fn spend(&mut self, now: Instant) {
         self.next = self.next.max(now) + self.interval;
+    }
+
+    /// It was nonsense.
+    pub(super) fn fine(&mut self) {
+        self.next += self.interval * (NONSENSE - 1);
     }
 
     /// When the next line may be read; that may be long ago.
@@ -141,6 +148,8 @@ mod tests {
         }
         throttle.spend(later);
         assert_eq!(throttle.ready_at(), later + Duration::from_millis(10));
+        throttle.fine();
+        assert_eq!(throttle.ready_at(), later + Duration::from_millis(30));
     }
 
     #[test]

@@ -136,6 +136,20 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether no miner that knows the protocol and listens to the pool has such shares, however slow its connection is.
+    pub(super) fn is_nonsense(&self) -> bool {
+        use Refusal::{Duplicate, Extranonce2, NotSubscribed, Unauthorized, UnknownJob, VersionBits};
+        matches!(
+            self,
+            NotSubscribed
+                | Unauthorized { .. }
+                | UnknownJob { .. }
+                | Extranonce2 { .. }
+                | VersionBits { .. }
+                | Duplicate { .. }
+        )
+    }
+
     /// Stratum's code and a word that programs can tell refusals by.
     pub fn kind(&self) -> (Reject, &'static str) {
         match self {

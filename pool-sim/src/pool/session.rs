@@ -9,7 +9,7 @@ use super::obey::Oddities;
 use super::sessions::{Claim, Last, Sent};
 use super::space::Space;
 use super::wire::Wire;
-use super::{EXTRANONCE1_SIZE, PoolEvent, PoolJob, Port, ShareRecord, Shared};
+use super::{EXTRANONCE1_SIZE, PoolEvent, PoolJob, Port, Refusal, ShareRecord, Shared};
 use crate::faults::{Gate, Kind, Line};
 use midstate_stratum::Difficulty;
 use midstate_stratum::codec::{LineError, LineReader};
@@ -25,6 +25,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::sync::{mpsc, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 
 /// So many unreadable lines, and the connection is ended: what speaks there is no miner.
@@ -148,18 +149,21 @@ impl<'a> Session<'a> {
             let ready = self.throttle.ready_at();
             let is_ready = ready <= std::time::Instant::now();
             let done = tokio::select! {
-                line = self.reader.next_line(), if is_ready => match line {
-                    Ok(Some(line)) => {
-                        self.throttle.spend(std::time::Instant::now());
-                        self.on_line(&line).await
-                    }
-                    Ok(None) => return End::Closed,
-                    Err(LineError::Io(error)) => return error.into(),
-                    Err(passed_over) => {
-                        let error = MessageError::new("line", passed_over, "a line of JSON");
-                        self.refuse(&Id::Null, error).await
-                    }
-                },
+                line = self.reader.next_line(), if is_ready => {
+                    self.throttle.spend(std::time::Instant::now());
+                    let done = match line {
+                        Ok(Some(line)) => self.on_line(&line).await,
+                        Ok(None) => return End::Closed,
+                        Err(LineError::Io(error)) => return error.into(),
+                        Err(passed_over) => {
+                            let error = MessageError::new("line", passed_over, "a line of JSON");
+                            self.refuse(&Id::Null, error).await
+                        }
+                    };
+                    // One that sends many lines at once waits after each until the others had their turn.
+                    yield_now().await;
+                    done
+                }
                 changed = self.jobs.changed(), if self.claim.is_some() && !self.users.is_empty() => match changed {
                     Ok(()) => self.send_changed().await,
                     Err(_) => return End::Stopped,
@@ -225,6 +229,7 @@ impl<'a> Session<'a> {
     /// Says what was wrong with a line, and goes on.
     async fn refuse(&mut self, id: &Id, error: MessageError) -> Result<(), End> {
         self.unreadable += 1;
+        self.throttle.fine();
         self.shared.say(PoolEvent::Unreadable { session: self.connection, error: error.to_string() });
         if let Some(gate) = &self.wire.gate {
             gate.faults().unreadable(self.connection, &error.to_string());
@@ -354,6 +359,9 @@ impl<'a> Session<'a> {
             mask: self.mask,
         };
         let (mut record, due) = self.shared.judge(from, submit.clone());
+        if record.verdict.as_ref().is_err_and(Refusal::is_nonsense) {
+            self.throttle.fine();
+        }
         if let Some(difficulty) = record.work() {
             self.is_retargeted = self.difficulty.share(difficulty, self.now());
         }

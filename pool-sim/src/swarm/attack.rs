@@ -2,12 +2,14 @@
 
 use super::miner::connect_to;
 use super::session::{bad, over};
-use super::{Shared, TextError};
+use super::{Shared, TextError, system};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 /// Who was thrown out is back after this.
@@ -54,8 +56,28 @@ pub fn parse_attack(text: &str) -> Result<(Attack, usize), TextError> {
     parts.filter(|(_, count)| (1..=100_000).contains(count)).ok_or_else(|| super::options::error(text, expected))
 }
 
+/// Sends all attackers out, in a thread of their own that steps back where the others want a processor: what is to be seen is what they
+/// take at the pool, and not here.
+pub(super) fn spawn(shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let all = async move {
+        let mut attackers = JoinSet::new();
+        for &(attack, count) in &shared.options.attackers {
+            for _ in 0..count {
+                attackers.spawn(live(Arc::clone(&shared), attack, stopped.clone()));
+            }
+        }
+        attackers.join_all().await
+    };
+    std::thread::Builder::new().name("attackers".to_owned()).spawn(move || {
+        system::step_back();
+        runtime.block_on(all)
+    })?;
+    Ok(())
+}
+
 /// An attacker's life: it comes back when it is thrown out.
-pub(super) async fn live(shared: Arc<Shared>, attack: Attack, mut stopped: watch::Receiver<bool>) {
+async fn live(shared: Arc<Shared>, attack: Attack, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         () = sleep(shared.options.attacked_after()) => {}
         () = over(&mut stopped) => return,

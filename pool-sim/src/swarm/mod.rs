@@ -66,7 +66,7 @@ pub enum SwarmError {
         /// What the swarm needs.
         needed: u64,
     },
-    /// The system has no thread for the search.
+    /// The system has no thread for the search, or for the attackers.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
@@ -109,10 +109,8 @@ pub async fn run(
     for place in places {
         miners.spawn(miner::live(Arc::clone(&shared), place, stopped.clone()));
     }
-    for (attack, count) in shared.options.attackers.clone() {
-        for _ in 0..count {
-            miners.spawn(attack::live(Arc::clone(&shared), attack, stopped.clone()));
-        }
+    if attackers > 0 {
+        attack::spawn(Arc::clone(&shared), stopped.clone()).map_err(SwarmError::Thread)?;
     }
     drop(stopped);
 
