@@ -143,9 +143,15 @@ impl Node {
         chain.height_of(&chain.block_of(txid)?)
     }
 
-    /// An output of the best chain that is not spent on it; the mempool may spend it.
+    /// The id of a block's coinbase, on whatever chain.
+    pub fn coinbase_of(&self, hash: &BlockHash) -> Option<Txid> {
+        self.state().chain.block(hash).map(|block| block.txdata[0].compute_txid())
+    }
+
+    /// An output of the best chain that is spent neither on it nor in the mempool.
     pub fn coin(&self, point: &OutPoint) -> Option<Coin> {
-        self.state().chain.coin(point).cloned()
+        let State { chain, mempool } = &*self.state();
+        chain.coin(point).filter(|_| mempool.spender(point).is_none()).cloned()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
