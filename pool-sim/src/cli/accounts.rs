@@ -90,8 +90,9 @@ Examples:
 
 With --json, one object: shares, work (in hashes), found and expected (blocks), luck (found by expected), deviation (found less \
 expected, by the root of expected: how many standard deviations), unpaid (satoshis that shares earned after the reserve was at its \
-limit), accounts (satoshis; they sum to 0), blocks, payouts, faults (texts). A block has hash, height, time (seconds since 1970), finder, \
-state (immature, mature or orphaned), reward (satoshis), luck, owed and paid (satoshis). A payout has txid, time, state (sending, paid or reversed), fee (satoshis), owed and paid (satoshis).
+limit), accounts (satoshis; they sum to 0), blocks, payouts, faults (texts). A block has hash, height, time (seconds since 1970), \
+finder, state (immature, mature or orphaned), reward (satoshis), luck, owed and paid (satoshis). A payout has txid, time, state \
+(sending, paid or reversed), fee (satoshis), owed (what balances have less) and paid (what its outputs have).
 
 Exit codes: 0 all is well, 1 the accounts do not add up or the store cannot be read, 2 arguments that make no sense.")]
 pub(super) struct AccountsArgs {

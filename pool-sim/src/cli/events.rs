@@ -15,8 +15,9 @@ share_difficulty, target, version_mask; what it was: header, version, hash, diff
 late (seconds, where it was accepted after its tip), block (whether it is one, and the node was asked), node (accepted, or \
 the node's word), code, refusal (a word for programs) and reason. A block has an event of its own too, before. A reward is a block of the pool's \
 as the accounts have it, each time its state changes: hash, height, reward (satoshis), state (immature, mature or orphaned), owed (to \
-whom, in satoshis), and paid (what of that its coinbase pays). A payout is a transaction that pays balances, each time its state changes: txid, state \
-(sending, paid or reversed), fee (satoshis), owed (what balances have less, in satoshis) and paid (what its outputs have). What cannot be booked is unbooked, with an error.";
+whom, in satoshis), and paid (what of that its coinbase pays). A payout is a transaction that pays balances, each time its state \
+changes: txid, state (sending, paid or reversed), fee (satoshis), owed (what balances have less, in satoshis) and paid (what its \
+outputs have, in satoshis). What cannot be booked is unbooked, with an error.";
 
 /// What people see of a share; the rest is for programs.
 const SHOWN: [&str; 10] =

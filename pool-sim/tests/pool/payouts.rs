@@ -202,6 +202,13 @@ fn a_killed_pool_pays_once() {
     let shown = accounts(&store);
     assert_eq!((&shown["payouts"][0]["txid"], &shown["payouts"][0]["state"]), (&json!(txid), &json!("sending")));
     assert_eq!(shown["accounts"], json!({"chain": -5_000_000_000_i64, "sending": 5_000_000_000_i64}));
+    // Help says what each field is.
+    for (arguments, shown) in [(&["--help"][..], &booked), (&["accounts", "--help"], &shown["payouts"][0])] {
+        let help = String::from_utf8(program(arguments).output().unwrap().stdout).unwrap();
+        for key in shown.as_object().unwrap().keys() {
+            assert!(help.split(|c: char| !c.is_alphanumeric()).any(|word| word == key), "{key}");
+        }
+    }
     let other_store = directory.path().join("other");
     std::fs::copy(&store, &other_store).unwrap();
 

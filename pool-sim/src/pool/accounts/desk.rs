@@ -26,8 +26,8 @@ pub enum Payout {
     /// By the block itself. Who has what is settled when its job is made. An account whose name is no address of the network, whose
     /// part is dust as Bitcoin Core's relay has it, or who is not among the hundred with most has a balance instead.
     Coinbase,
-    /// By transactions that spend the pool's mature coinbases, as [`PayoutRecord`](super::PayoutRecord) says. An account whose name is no address of the
-    /// network, or that has less than the threshold, has a balance instead.
+    /// By transactions that spend the pool's mature coinbases, when a balance is the threshold at least and its name an address of
+    /// the network. Blocks must pay to [`anyone_can_spend`].
     Transactions {
         /// In satoshis.
         threshold: u64,
