@@ -167,6 +167,12 @@ fn arguments_that_make_no_sense_are_named() {
         (&["--scheme", "score"], "score"),
         (&["--fee", "1000001"], "--fee"),
         (&["--payout", "coinbase", "--scheme", "solo"], "--payout"),
+        (
+            &["--payout", "transactions", "--pay-to", "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h"],
+            "the pool has no key for another: leave --pay-to out",
+        ),
+        (&["--payout", "transactions", "--payout-threshold", "545"], "--payout-threshold"),
+        (&["--payout-threshold", "1000"], "--payout transactions"),
         (&["--store", "a", "accounts", "--store", "a"], "accounts"),
         (&["--resume-within", "soon"], "--resume-within"),
         (&["--rpc-user", "alice"], "--rpc-password"),

@@ -1,7 +1,7 @@
 //! Events as lines, for people or as JSON.
 
 use bitcoin::hex::DisplayHex;
-use pool_sim::pool::accounts::BlockRecord;
+use pool_sim::pool::accounts::{BlockRecord, PayoutRecord};
 use pool_sim::pool::{PoolEvent, UpstreamEvent, UpstreamVerdict};
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -9,13 +9,15 @@ use std::io::{self, Write};
 /// The events and the fields of a share, for `--help`.
 pub(super) const HELP: &str = "\
 With --json, one object a line; each has an \"event\": ready, joined, turned_away, subscribed, left, job, difficulty, share, block, \
-reward, unbooked, unreadable, stopped. A share has, null where it is not known: number, time (seconds since 1970), session, user, worker (what \
+reward, payout, unbooked, unreadable, stopped. A share has, null where it is not known: number, time (seconds since 1970), session, user, worker (what \
 comes after the user's first dot), job, height, extranonce1, extranonce2, ntime, nonce, version_bits; what judged it: \
 share_difficulty, target, version_mask; what it was: header, version, hash, difficulty (reached); what became of it: accepted, \
 late (seconds, where it was accepted after its tip), block (whether it is one, and the node was asked), node (accepted, or \
 the node's word), code, refusal (a word for programs) and reason. A block has an event of its own too, before. A reward is a block of the pool's \
 as the accounts have it, each time its state changes: hash, height, reward (satoshis), state (immature, mature or orphaned), owed (to \
-whom, in satoshis), and paid (what of that its coinbase pays). What cannot be booked is unbooked, with an error.";
+whom, in satoshis), and paid (what of that its coinbase pays). A payout is a transaction that pays balances, each time its state \
+changes: txid, state (sending, paid or reversed), fee (satoshis), owed (what balances have less, in satoshis) and paid (what its \
+outputs have, in satoshis). What cannot be booked is unbooked, with an error.";
 
 /// What people see of a share; the rest is for programs.
 const SHOWN: [&str; 10] =
@@ -50,6 +52,12 @@ pub(super) fn describe(event: &PoolEvent) -> Value {
             json!({
                 "event": "reward", "hash": hash, "height": height, "reward": reward, "state": state, "owed": parts.owed,
                 "paid": parts.paid,
+            })
+        }
+        PoolEvent::Payout(payout) => {
+            let PayoutRecord { txid, state, owed, paid, .. } = &**payout;
+            json!({
+                "event": "payout", "txid": txid, "state": state, "fee": payout.fee(), "owed": owed, "paid": paid,
             })
         }
         PoolEvent::Unbooked { error } => json!({"event": "unbooked", "error": error}),

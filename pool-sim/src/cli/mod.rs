@@ -45,6 +45,7 @@ Examples:
   pool-sim --listen 127.0.0.1:3333 --rpc 127.0.0.1:18443 --rpc-user alice --rpc-password-file secret
   pool-sim --start-difficulty 0.01 --pay-to bcrt1q… --json
   pool-sim --scheme pplns:2 --fee 10000 --store pool.redb --payout coinbase
+  pool-sim --store pool.redb --payout transactions --payout-threshold 5000000
   pool-sim --vardiff 20 --listen 0.0.0.0:3333 --listen 0.0.0.0:3334,fixed=1024,password=big
   pool-sim probe stratum+tcp://127.0.0.1:3333
   pool-sim --scenario restart-forgets --junit verdict.xml
@@ -55,6 +56,11 @@ Examples:
 ,password=TEXT. What of these there is first is a session's difficulty: the port's fixed one; d=… in the miner's password; what \
 the miner suggested; what --vardiff found; what the session had when it was left; the start. It holds from the next job on, and a \
 share is judged by what its job was sent with.
+
+With --payout transactions, whoever's balance is --payout-threshold at least is paid all of it by a transaction that spends the \
+pool's mature coinbases, oldest first. Those it pays bear its fee, a satoshi a virtual byte, in proportion. The ledger has it as sending \
+before the node has it, and as paid when it is 100 blocks deep; when an input is gone for 100 blocks, as with the chain at a new start, \
+the balances have it back, and wait for other coins.
 
 The chain begins anew at each start and is kept in memory: blocks that a store has from before, and that were not yet 100 blocks \
 deep, are orphaned by that. Without --rpc-user, calls need the cookie in \
@@ -194,7 +200,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(ports) => ports,
         Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen: {error}")).exit(),
     };
-    if let Err(error) = cli.pay.check() {
+    if let Err(error) = cli.pay.check(cli.pay_to.as_deref()) {
         Cli::command().error(ErrorKind::ArgumentConflict, error).exit();
     }
     if let Err(error) = cli.faults.check() {

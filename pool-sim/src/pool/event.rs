@@ -1,7 +1,7 @@
 //! What a pool tells of itself.
 
 use super::ShareRecord;
-use super::accounts::BlockRecord;
+use super::accounts::{BlockRecord, PayoutRecord};
 use super::upstream::UpstreamEvent;
 use bitcoin::BlockHash;
 use midstate_stratum::Difficulty;
@@ -71,6 +71,8 @@ pub enum PoolEvent {
     },
     /// A block of the pool's is booked, final, or orphaned.
     Reward(Box<BlockRecord>),
+    /// A payout is booked and about to be sent, final, or reversed.
+    Payout(Box<PayoutRecord>),
     /// Something cannot be booked.
     Unbooked {
         /// Why.

@@ -1,6 +1,7 @@
 //! A pool's node: where its jobs come from, and where its blocks go.
 
 use super::accounts::{Desk, Pay};
+use super::payer::pay;
 use super::tips::Tips;
 use super::{PoolConfig, PoolEvent, PoolJob, Refusal, Shared};
 use crate::chain::Accepted;
@@ -48,7 +49,10 @@ impl Local {
 pub(super) async fn make_jobs(shared: Arc<Shared>, jobs: watch::Sender<Arc<PoolJob>>, mut tips: watch::Receiver<Tip>) {
     let Some(local) = shared.source.local() else { return };
     let Local { config, node, tips: known, desk } = local;
+    let mut pays = true;
     loop {
+        // After the job: miners do not wait for the disk.
+        pays = pays && pay(&shared).await;
         let clean = tokio::select! {
             changed = tips.changed() => match changed {
                 Ok(()) => true,

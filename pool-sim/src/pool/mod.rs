@@ -19,6 +19,7 @@ mod judge;
 mod limits;
 mod local;
 mod obey;
+mod payer;
 mod record;
 mod refusal;
 mod seen;
@@ -141,6 +142,7 @@ impl Pool {
         let book = Book::default();
         // Taken before the first template: a tip that comes between is seen as new.
         let tips = node.tip();
+        config.accounts.check(&config.pay_to)?;
         let (desk, headers) = Desk::open(&config.accounts)?;
         let number = desk.lock().figure(Figures::NUMBER) as u64;
         // Blocks from before may be final by now, or not exist any more.

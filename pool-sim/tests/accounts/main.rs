@@ -1,5 +1,6 @@
 //! The pool's accounts: schemes, ledger, store.
 
+mod payouts;
 mod program;
 mod random;
 mod schemes;

@@ -50,6 +50,7 @@ fn it_shows_a_store_and_fails_if_it_does_not_add_up() {
             "hash": BlockHash::all_zeros(), "height": 7, "time": 8, "finder": "bob", "state": "immature", "reward": 1000,
             "luck": 2.0, "owed": owed, "paid": {},
         }],
+        "payouts": [],
         "faults": [],
     });
     assert_eq!(shown, expected);

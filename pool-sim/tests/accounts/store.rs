@@ -7,7 +7,7 @@ use pool_sim::pool::accounts::{
     Account, Audit, Books, Entry, File, Found, Headers, Journal, MATURITY, Saved, Store, StoreError, StoredShare, User,
     Weights, Work,
 };
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -98,8 +98,36 @@ fn stores_that_cannot_be_used_are_named() {
     put("foreign", "sheep", "black", 1);
     assert!(refused("foreign").ends_with("foreign has no schema; expected one that pool-sim wrote"));
     drop(File::create(&path("newer")).unwrap());
-    put("newer", "meta", "schema", 2);
-    assert!(refused("newer").ends_with("newer has schema 2; expected 1 at most"), "{}", refused("newer"));
+    put("newer", "meta", "schema", 3);
+    assert!(refused("newer").ends_with("newer has schema 3; expected 2 at most"), "{}", refused("newer"));
+}
+
+/// The first schema had no payouts.
+#[test]
+fn an_old_store_is_shown_as_it_is_and_goes_on_as_a_new_one() {
+    const PAYOUTS: TableDefinition<u64, &[u8]> = TableDefinition::new("payouts");
+    const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let mut books = Books::new(Random::new(0).terms(SCHEMES[4]), Saved::default()).unwrap();
+    let entry = share(&mut books, 1, &users()[0], WEIGHTS.network);
+    File::create(&path).unwrap().commit(&[entry]).unwrap();
+    let database = Database::open(&path).unwrap();
+    let write = database.begin_write().unwrap();
+    write.delete_table(PAYOUTS).unwrap();
+    write.open_table(META).unwrap().insert("schema", 1).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    let schema = || {
+        let database = Database::open(&path).unwrap();
+        let read = database.begin_read().unwrap();
+        (read.open_table(META).unwrap().get("schema").unwrap().unwrap().value(), read.open_table(PAYOUTS).is_ok())
+    };
+    assert_eq!(audit(&path).faults, []);
+    assert_eq!(schema(), (1, false));
+    assert_eq!(File::create(&path).unwrap().load().unwrap().payouts, []);
+    assert_eq!(schema(), (2, true));
+    assert_eq!(audit(&path).faults, []);
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use super::block::{BlockRecord, BlockState, MATURITY, Parts, signed};
 use super::divide::{divide, fee};
+use super::payout::{Payee, PayoutRecord, PayoutState, script_of};
 use super::scheme::{Share, WHOLE, Weights};
 use super::work::mul_div;
 use super::{Account, Figures, Ledger, LedgerError, Party, Scheme, SchemeKind, Transaction, User, Work};
-use bitcoin::BlockHash;
-use std::collections::{BTreeMap, BTreeSet};
+use bitcoin::{Amount, BlockHash, OutPoint, ScriptBuf, Txid};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The terms of the accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,19 @@ pub enum Change {
     Figure(String, u128),
     /// A block is new, or its state is; the pool's blocks have numbers from 0 on.
     Block(u64, BlockRecord),
+    /// A payout is new, or its state is; payouts have numbers from 0 on.
+    Payout(u64, PayoutRecord),
+}
+
+/// Where a payout is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The best chain's block at that height has it.
+    Block(u32),
+    /// Nowhere yet, but a block may have it.
+    Waiting,
+    /// Nowhere, and no block may have it, as what it spends is not there.
+    Gone,
 }
 
 /// A block that is found.
@@ -61,6 +75,8 @@ pub struct Saved {
     pub shares: Vec<Share>,
     /// Blocks, in the order in which they were found.
     pub blocks: Vec<BlockRecord>,
+    /// Payouts, in the order in which they were made.
+    pub payouts: Vec<PayoutRecord>,
     /// What the accounts have, in satoshis.
     pub balances: Vec<(Account, i64)>,
     /// The figures.
@@ -80,6 +96,9 @@ pub struct Books {
     blocks: Vec<BlockRecord>,
     /// Which of them may still change.
     open: BTreeSet<usize>,
+    payouts: Vec<PayoutRecord>,
+    /// Of payouts that no block may have: the height at which that was found first.
+    gone: HashMap<Txid, u32>,
     figures: Figures,
     changes: Vec<Change>,
 }
@@ -103,6 +122,8 @@ impl Books {
             too_many: FEW_SHARES,
             blocks: saved.blocks,
             open,
+            payouts: saved.payouts,
+            gone: HashMap::new(),
             figures: saved.figures,
             changes: Vec::new(),
         })
@@ -116,6 +137,11 @@ impl Books {
     /// The pool's blocks, in the order in which they were found.
     pub fn blocks(&self) -> &[BlockRecord] {
         &self.blocks
+    }
+
+    /// The payouts, in the order in which they were made.
+    pub fn payouts(&self) -> &[PayoutRecord] {
+        &self.payouts
     }
 
     /// The figures.
@@ -265,6 +291,70 @@ impl Books {
         self.blocks[at].state = state;
         self.changes.push(Change::Block(at as u64, self.blocks[at].clone()));
         Ok(())
+    }
+
+    /// Those whose balance is the threshold at least, in satoshis, and whose name is an address.
+    pub(super) fn due(&self, threshold: u64) -> Vec<Payee> {
+        let payee = |(account, balance): (&Account, i64)| {
+            let Account::Balance(Party::User(user)) = account else { return None };
+            let amount = u64::try_from(balance).ok().filter(|amount| *amount >= threshold)?;
+            Some(Payee { user: User::clone(user), amount, script: script_of(user)? })
+        };
+        self.ledger.balances().filter_map(payee).collect()
+    }
+
+    /// Makes a payout to whoever is due, with these coins, which anybody can spend, the oldest first, at a time in seconds since
+    /// 1970; what is left over goes to `change`. It is booked, and must be kept before it is sent. `None` if nobody can be paid.
+    pub fn pay_out(
+        &mut self,
+        threshold: u64,
+        coins: &[(OutPoint, Amount)],
+        change: &ScriptBuf,
+        time: u64,
+    ) -> Result<Option<&PayoutRecord>, LedgerError> {
+        let Some(payout) = PayoutRecord::new(self.due(threshold), threshold, coins, change, time) else {
+            return Ok(None);
+        };
+        self.post(payout.sent()?)?;
+        self.changes.push(Change::Payout(self.payouts.len() as u64, payout.clone()));
+        self.payouts.push(payout);
+        Ok(self.payouts.last())
+    }
+
+    /// Books what a new best chain does to payouts: where each is that is neither paid nor reversed. Gives those whose state is new.
+    pub fn settle_payouts(
+        &mut self,
+        tip: u32,
+        place: impl Fn(&PayoutRecord) -> Place,
+    ) -> Result<Vec<PayoutRecord>, LedgerError> {
+        let mut changed = Vec::new();
+        for at in 0..self.payouts.len() {
+            let payout = &self.payouts[at];
+            if payout.state != PayoutState::Sending {
+                continue;
+            }
+            let place = place(payout);
+            let since = match place {
+                Place::Block(height) => height,
+                Place::Waiting => tip,
+                Place::Gone => *self.gone.entry(payout.txid).or_insert(tip),
+            };
+            if place != Place::Gone {
+                self.gone.remove(&payout.txid);
+            }
+            if tip < since.saturating_add(MATURITY) {
+                continue;
+            }
+            let (state, booked) = match place {
+                Place::Gone => (PayoutState::Reversed, payout.reversed()?),
+                _ => (PayoutState::Paid, payout.arrived()?),
+            };
+            self.post(booked)?;
+            self.payouts[at].state = state;
+            self.changes.push(Change::Payout(at as u64, self.payouts[at].clone()));
+            changed.push(self.payouts[at].clone());
+        }
+        Ok(changed)
     }
 
     /// The count of the first share after the last block in such a state.

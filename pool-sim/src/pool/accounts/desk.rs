@@ -1,13 +1,14 @@
 //! The accounts of a pool that runs: the books, and the journal that their changes go to.
 
+use super::payout::script_of;
 use super::{
-    Account, BlockRecord, Books, Entry, File, Found, Headers, Journal, LedgerError, NoHeaders, Parts, Party, Saved,
-    SchemeKind, StoreError, StoredShare, Terms, User, Weights, Work, Written,
+    Account, BlockRecord, Books, Entry, File, Found, Headers, Journal, LEAST_THRESHOLD, LedgerError, NoHeaders,
+    PaidOut, Parts, Party, Saved, SchemeKind, StoreError, StoredShare, Terms, User, Weights, Work, Written, pay_out,
 };
+use crate::anyone_can_spend;
 use crate::node::{Node, Template};
 use crate::pool::{Origin, PoolJob, ShareRecord};
-use bitcoin::address::NetworkUnchecked;
-use bitcoin::{Address, Amount, Network, ScriptBuf, TxOut};
+use bitcoin::{Amount, ScriptBuf, TxOut};
 use std::cmp::Reverse;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,12 @@ pub enum Payout {
     /// By the block itself. Who has what is settled when its job is made. An account whose name is no address of the network, whose
     /// part is dust as Bitcoin Core's relay has it, or who is not among the hundred with most has a balance instead.
     Coinbase,
+    /// By transactions that spend the pool's mature coinbases, when a balance is the threshold at least and its name an address of
+    /// the network. Blocks must pay to [`anyone_can_spend`].
+    Transactions {
+        /// In satoshis.
+        threshold: u64,
+    },
 }
 
 /// How the accounts are set up.
@@ -55,12 +62,39 @@ pub enum AccountsError {
     /// Nobody knows who will find a block when its job is made for all.
     #[error("payout: coinbase; expected none with the scheme solo, as all miners have the same coinbase")]
     SoloCoinbase,
+    /// Whoever is paid would have dust.
+    #[error("payout threshold: {0} satoshis; expected {LEAST_THRESHOLD} at least, as less is dust")]
+    Threshold(u64),
+    /// The pool could not sign.
+    #[error(
+        "payout: transactions; expected that blocks pay to {}, as the pool has no key for another address",
+        anyone_can_spend()
+    )]
+    NoKey,
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// What is in the store cannot be.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl AccountsConfig {
+    /// Whether it can be, if blocks pay to that script.
+    pub(in crate::pool) fn check(&self, pay_to: &ScriptBuf) -> Result<(), AccountsError> {
+        let AccountsConfig { terms, payout, .. } = self;
+        if terms.fee > 1_000_000 {
+            return Err(AccountsError::Fee(terms.fee));
+        }
+        match *payout {
+            Payout::Coinbase if terms.scheme == SchemeKind::Solo => Err(AccountsError::SoloCoinbase),
+            Payout::Transactions { threshold } if threshold < LEAST_THRESHOLD => {
+                Err(AccountsError::Threshold(threshold))
+            }
+            Payout::Transactions { .. } if *pay_to != anyone_can_spend().script_pubkey() => Err(AccountsError::NoKey),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Whom a job's coinbase pays.
@@ -100,12 +134,6 @@ impl Desk {
     /// Opens the accounts, with the headers that came before.
     pub(in crate::pool) fn open(config: &AccountsConfig) -> Result<(Desk, Box<dyn Headers>), AccountsError> {
         let AccountsConfig { terms, payout, store } = config;
-        if terms.fee > 1_000_000 {
-            return Err(AccountsError::Fee(terms.fee));
-        }
-        if *payout == Payout::Coinbase && terms.scheme == SchemeKind::Solo {
-            return Err(AccountsError::SoloCoinbase);
-        }
         let store = store.as_ref().map(|path| File::create(path)).transpose()?;
         let (saved, headers) = match &store {
             Some(store) => (store.load()?, Box::new(store.clone()) as Box<dyn Headers>),
@@ -133,7 +161,7 @@ impl Open<'_> {
     pub(in crate::pool) fn share(&mut self, record: &ShareRecord, job: &PoolJob, node: &Node) -> Entered {
         let mut entered = Entered::default();
         let Some(judged) = &record.judged else { return entered };
-        let Origin::Node { weights, parts } = &job.origin else { return entered };
+        let Origin::Node { weights, parts, .. } = &job.origin else { return entered };
         let (weights, user) = (*weights, owner(&record.user));
         let header = judged.hash;
         let is_accepted = record.verdict.is_ok();
@@ -187,6 +215,23 @@ impl Open<'_> {
         settled
     }
 
+    /// Books what became of payouts, and a new one if somebody is due, which may be sent when that is kept.
+    pub(in crate::pool) fn pay_out(
+        &mut self,
+        node: &Node,
+        pay_to: &ScriptBuf,
+    ) -> Result<(PaidOut, Option<Written>), LedgerError> {
+        let threshold = match self.desk.payout {
+            Payout::Transactions { threshold } => Some(threshold),
+            Payout::None | Payout::Coinbase => None,
+        };
+        let paid_out = pay_out(&mut self.books, node, threshold, pay_to);
+        let changes = self.books.take_changes();
+        let journal = self.desk.journal.as_ref().filter(|_| !changes.is_empty());
+        let written = journal.map(|journal| journal.enter(Entry { changes, share: None }));
+        Ok((paid_out?, written))
+    }
+
     /// Whom a coinbase pays that is made now. What is nobody's goes to `pool`.
     pub(in crate::pool) fn pay(&self, template: &Template, pool: &ScriptBuf) -> Pay {
         let reward = template.coinbase_value.to_sat();
@@ -195,7 +240,7 @@ impl Open<'_> {
         let weights = Weights { network: Work::of(network), subsidy: template.subsidy.to_sat(), reward };
         let mut outputs = Vec::new();
         let parts = match self.desk.payout {
-            Payout::None => None,
+            Payout::None | Payout::Transactions { .. } => None,
             Payout::Coinbase => {
                 let mut parts = self.books.parts(weights, None);
                 for (user, amount, script) in payable(&parts) {
@@ -226,8 +271,7 @@ fn payable(parts: &Parts) -> Vec<(User, u64, ScriptBuf)> {
         .iter()
         .filter_map(|(account, amount)| {
             let Account::Balance(Party::User(user)) = account else { return None };
-            let address: Address<NetworkUnchecked> = user.parse().ok()?;
-            let script = address.require_network(Network::Regtest).ok()?.script_pubkey();
+            let script = script_of(user)?;
             (*amount >= script.minimal_non_dust().to_sat()).then(|| (User::clone(user), *amount, script))
         })
         .collect();

@@ -18,14 +18,19 @@ pub enum Party {
     Reserve,
 }
 
-/// An account. As a text: `chain`, `paid`, `immature:…` or `balance:…` with `fee`, `reserve` or `user:NAME`.
+/// An account. As a text: `chain`, `sending`, `paid`, `network_fees`, `immature:…` or `balance:…` with `fee`, `reserve` or
+/// `user:NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Account {
     /// Where blocks' rewards come from: minus what the pool ever had from the chain.
     Chain,
-    /// What miners had in coinbases.
+    /// What is on its way to miners: payouts that are not final, with their fees.
+    Sending,
+    /// What miners had, in coinbases and by payouts.
     Paid,
+    /// What payouts had to pay for their places in blocks.
+    NetworkFees,
     /// What will be somebody's when its block is 100 blocks deep.
     Immature(Party),
     /// What is somebody's, and was not paid yet.
@@ -34,7 +39,9 @@ pub enum Account {
 
 /// A text that names no account.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("account: {0:?}; expected chain, paid, or immature: or balance: with fee, reserve or user:NAME")]
+#[error(
+    "account: {0:?}; expected chain, sending, paid, network_fees, or immature: or balance: with fee, reserve or user:NAME"
+)]
 pub struct AccountError(pub String);
 
 /// Why something cannot be booked.
@@ -200,7 +207,9 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kind, party) = match self {
             Account::Chain => return f.write_str("chain"),
+            Account::Sending => return f.write_str("sending"),
             Account::Paid => return f.write_str("paid"),
+            Account::NetworkFees => return f.write_str("network_fees"),
             Account::Immature(party) => ("immature", party),
             Account::Balance(party) => ("balance", party),
         };
@@ -224,7 +233,9 @@ impl FromStr for Account {
         };
         match text.split_once(':') {
             None if text == "chain" => Ok(Account::Chain),
+            None if text == "sending" => Ok(Account::Sending),
             None if text == "paid" => Ok(Account::Paid),
+            None if text == "network_fees" => Ok(Account::NetworkFees),
             Some(("immature", whose)) => party(whose).map(Account::Immature),
             Some(("balance", whose)) => party(whose).map(Account::Balance),
             _ => Err(unknown()),
@@ -258,7 +269,7 @@ mod tests {
     fn accounts_are_read_as_they_are_shown() {
         let parties = || [Party::Fee, Party::Reserve, Party::User("fee".into()), Party::User("a:user:ž".into())];
         let owned = parties().map(Account::Immature).into_iter().chain(parties().map(Account::Balance));
-        for account in owned.chain([Account::Chain, Account::Paid]) {
+        for account in owned.chain([Account::Chain, Account::Sending, Account::Paid, Account::NetworkFees]) {
             assert_eq!(account.to_string().parse(), Ok(account));
         }
         for text in ["", "Chain", "balance", "balance:alice", "debt:fee"] {

@@ -7,6 +7,7 @@
 //! | records | count | the share's record, JSON |
 //! | headers | the header's hash, as it is hashed | number, milliseconds since 1970 |
 //! | blocks | number, from 0 on | [`super::super::BlockRecord`], JSON |
+//! | payouts | number, from 0 on | [`super::super::PayoutRecord`], JSON |
 //! | ledger | number, from 1 on | [`super::super::Transaction`], JSON |
 //! | balances | account | satoshis |
 //! | figures | name | [`super::super::Figures`] |
@@ -23,14 +24,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The schema that is written.
-const SCHEMA: u64 = 1;
+/// The schema that is written. The first had no payouts.
+const SCHEMA: u64 = 2;
 
 pub(super) const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 pub(super) const SHARES: TableDefinition<u64, (&str, u128)> = TableDefinition::new("shares");
 pub(super) const RECORDS: TableDefinition<u64, &str> = TableDefinition::new("records");
 pub(super) const HEADERS: TableDefinition<[u8; 32], (u64, u64)> = TableDefinition::new("headers");
 pub(super) const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+pub(super) const PAYOUTS: TableDefinition<u64, &[u8]> = TableDefinition::new("payouts");
 pub(super) const LEDGER: TableDefinition<u64, &[u8]> = TableDefinition::new("ledger");
 pub(super) const BALANCES: TableDefinition<&str, i64> = TableDefinition::new("balances");
 pub(super) const FIGURES: TableDefinition<&str, u128> = TableDefinition::new("figures");
@@ -53,6 +55,7 @@ impl File {
             transaction.open_table(RECORDS)?;
             transaction.open_table(HEADERS)?;
             transaction.open_table(BLOCKS)?;
+            transaction.open_table(PAYOUTS)?;
             transaction.open_table(LEDGER)?;
             transaction.open_table(BALANCES)?;
             transaction.open_table(FIGURES)?;
@@ -60,16 +63,24 @@ impl File {
         } else {
             transaction.abort()?;
         }
-        File::checked(database, path)
+        let (file, schema) = File::checked(database, path)?;
+        if schema < SCHEMA {
+            let transaction = file.database.begin_write()?;
+            transaction.open_table(META)?.insert("schema", SCHEMA)?;
+            transaction.open_table(PAYOUTS)?;
+            transaction.commit()?;
+        }
+        Ok(file)
     }
 
     /// Opens a store that must be there.
     pub fn open(path: &Path) -> Result<File, StoreError> {
         let failed = |source| StoreError::Open { path: path.to_owned(), source };
-        File::checked(Database::open(path).map_err(failed)?, path)
+        Ok(File::checked(Database::open(path).map_err(failed)?, path)?.0)
     }
 
-    fn checked(database: Database, path: &Path) -> Result<File, StoreError> {
+    /// A store and its schema.
+    fn checked(database: Database, path: &Path) -> Result<(File, u64), StoreError> {
         let transaction = database.begin_read()?;
         let schema = match transaction.open_table(META) {
             Ok(meta) => meta.get("schema")?.map(|schema| schema.value()),
@@ -78,7 +89,7 @@ impl File {
         };
         match schema {
             Some(found) if found > SCHEMA => Err(StoreError::Newer { path: path.to_owned(), found, known: SCHEMA }),
-            Some(_) => Ok(File { database: Arc::new(database) }),
+            Some(found) => Ok((File { database: Arc::new(database) }, found)),
             None => Err(StoreError::Foreign { path: path.to_owned() }),
         }
     }
@@ -94,7 +105,11 @@ impl File {
         table: TableDefinition<u64, &[u8]>,
         name: &'static str,
     ) -> Result<Vec<T>, StoreError> {
-        let rows = self.database.begin_read()?.open_table(table)?;
+        let rows = match self.database.begin_read()?.open_table(table) {
+            // An old store, which is only looked at.
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Vec::new()),
+            opened => opened?,
+        };
         let read = |(key, value): (redb::AccessGuard<u64>, redb::AccessGuard<&[u8]>)| {
             serde_json::from_slice(value.value()).map_err(|error| broken(name, &key.value(), &error))
         };
@@ -126,7 +141,8 @@ impl File {
             balances.push((read, amount.value()));
         }
         let shares = self.shares(figures.get(Figures::OLDEST) as u64)?;
-        Ok(Saved { shares, blocks: self.all(BLOCKS, "block")?, balances, figures })
+        let (blocks, payouts) = (self.all(BLOCKS, "block")?, self.all(PAYOUTS, "payout")?);
+        Ok(Saved { shares, blocks, payouts, balances, figures })
     }
 }
 
@@ -138,6 +154,7 @@ impl Store for File {
             let mut records = transaction.open_table(RECORDS)?;
             let mut headers = transaction.open_table(HEADERS)?;
             let mut blocks = transaction.open_table(BLOCKS)?;
+            let mut payouts = transaction.open_table(PAYOUTS)?;
             let mut ledger = transaction.open_table(LEDGER)?;
             // What many shares change is written once.
             let (mut balances, mut figures) = (BTreeMap::new(), BTreeMap::new());
@@ -154,6 +171,7 @@ impl Store for File {
                         }
                         Change::Booked(number, booked) => drop(ledger.insert(number, &*json(booked)?)?),
                         Change::Block(number, block) => drop(blocks.insert(number, &*json(block)?)?),
+                        Change::Payout(number, payout) => drop(payouts.insert(number, &*json(payout)?)?),
                         Change::Balance(account, amount) => drop(balances.insert(account, *amount)),
                         Change::Figure(name, value) => drop(figures.insert(name.as_str(), *value)),
                     }
