@@ -8,7 +8,7 @@
 //!
 //! - [`chain`]: which blocks are valid, and which chain of them is the best;
 //! - [`node`]: block templates, and JSON-RPC as Bitcoin Core speaks it;
-//! - [`pool`]: a Stratum V1 server that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels. Instead of
+//! - [`pool`]: a Stratum server, of V1 and V2, that judges shares. It hashes with the `bitcoin` crate, never with a miner's kernels. Instead of
 //!   on a node it may stand on another pool, as its miner ([`pool::Pool::proxy`]);
 //! - [`faults`]: what goes wrong with it on command, and what miners make of that.
 //!
