@@ -7,6 +7,7 @@ mod faults;
 mod ports;
 mod probe;
 mod proxy;
+mod sv2;
 mod swarm;
 
 use accounts::{AccountsArgs, PayArgs};
@@ -16,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use events::{describe, say};
 use faults::{FaultArgs, ended};
+use pool_sim::authority::AuthorityFileError;
 use pool_sim::faults::{Faults, ScenarioError};
 use pool_sim::node::{Auth, Cookie};
 use pool_sim::pool::accounts::StoreError;
@@ -31,9 +33,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use sv2::Sv2Args;
 use thiserror::Error;
 
-/// A mining pool (Stratum V1) and a regtest node (JSON-RPC) in one process, for testing miners.
+/// A mining pool (Stratum V1 and V2) and a regtest node (JSON-RPC) in one process, for testing miners.
 #[derive(Parser)]
 #[command(
     version,
@@ -50,6 +53,7 @@ Examples:
   pool-sim probe stratum+tcp://127.0.0.1:3333
   pool-sim --scenario restart-forgets --junit verdict.xml
   pool-sim --control 127.0.0.1:3300
+  pool-sim --listen-v2 127.0.0.1:34254 --vardiff 20
   pool-sim proxy --upstream stratum+tcp://pool.example:3333 --user ADDRESS.rig --listen 0.0.0.0:3334
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
@@ -61,6 +65,11 @@ With --payout transactions, whoever's balance is --payout-threshold at least is 
 pool's mature coinbases, oldest first. Those it pays bear its fee, a satoshi a virtual byte, in proportion. The ledger has it as sending \
 before the node has it, and as paid when it is 100 blocks deep; when an input is gone for 100 blocks, as with the chain at a new start, \
 the balances have it back, and wait for other coins.
+
+--listen-v2 is another wire to the same pool: jobs, judgement and accounts are the same, and a channel's user is what V1's is. At \
+the start it is said as v2, a list of URLs to paste, stratum2+tcp://ADDRESS/KEY; the key stays what it is as long as its secret is \
+kept. A channel's difficulty is the port's fixed one; or where it varies, what is right for the channel's hashrate and later what was \
+found; or the start; and none is easier than the channel's maximum target.
 
 The chain begins anew at each start and is kept in memory: blocks that a store has from before, and that were not yet 100 blocks \
 deep, are orphaned by that. Without --rpc-user, calls need the cookie in \
@@ -115,6 +124,8 @@ struct Cli {
     premine: u32,
     #[command(flatten)]
     pay: PayArgs,
+    #[command(flatten)]
+    sv2: Sv2Args,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -170,6 +181,8 @@ enum CliError {
     #[error(transparent)]
     Pool(#[from] PoolError),
     #[error(transparent)]
+    Authority(#[from] AuthorityFileError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -200,6 +213,10 @@ pub(crate) fn run() -> ExitCode {
         Ok(ports) => ports,
         Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen: {error}")).exit(),
     };
+    let v2 = match cli.sv2.ports(&cli.ports, START) {
+        Ok(ports) => ports,
+        Err(error) => Cli::command().error(ErrorKind::ValueValidation, format!("--listen-v2: {error}")).exit(),
+    };
     if let Err(error) = cli.pay.check(cli.pay_to.as_deref()) {
         Cli::command().error(ErrorKind::ArgumentConflict, error).exit();
     }
@@ -211,7 +228,7 @@ pub(crate) fn run() -> ExitCode {
         Err(error) => return no_scenario(&error),
     };
     let runtime = tokio::runtime::Runtime::new().map_err(io_error("start"));
-    code(runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, ports, faults))))
+    code(runtime.and_then(|runtime| runtime.block_on(serve_until_stopped(cli, [ports, v2], faults))))
 }
 
 fn show_accounts(accounts: &AccountsArgs) -> Result<ExitCode, CliError> {
@@ -235,7 +252,11 @@ fn no_scenario(error: &ScenarioError) -> ExitCode {
     ExitCode::from(2)
 }
 
-async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faults>>) -> Result<ExitCode, CliError> {
+async fn serve_until_stopped(
+    cli: Cli,
+    [v1, v2]: [Vec<Port>; 2],
+    faults: Option<Arc<Faults>>,
+) -> Result<ExitCode, CliError> {
     // Before anything is told, so that no signal is lost.
     let interrupted = signals().map_err(io_error("listen to signals"))?;
     let password = credentials(&cli)?;
@@ -244,6 +265,9 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
         None => Auth::random().map_err(io_error("make a cookie"))?,
     };
     let pay_to = cli.pay_to.clone().unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
+    let first_v2 = v1.len();
+    let ports = [v1, cli.sv2.certified(v2, &cli.data_dir)?].concat();
+    let authorities: Vec<_> = ports.iter().filter_map(|port| port.authority.clone()).collect();
     let pool = PoolConfig {
         stale_grace: cli.stale_grace,
         resume_within: cli.resume_within,
@@ -267,10 +291,12 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
         None
     };
 
+    let (v1, v2) = simulator.pool_addresses().split_at(first_v2);
     let ready = json!({
         "event": "ready",
         "listen": simulator.pool_address().to_string(),
-        "ports": simulator.pool_addresses().iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "ports": v1.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "v2": v2.iter().zip(&authorities).map(|(address, authority)| sv2::url(*address, authority)).collect::<Vec<_>>(),
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
         "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
         "height": cli.premine,

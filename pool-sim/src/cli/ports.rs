@@ -66,6 +66,11 @@ impl PortArgs {
 
     /// The ports: each what all have in common, but for what it says itself.
     pub(super) fn ports(&self, start: &str) -> Result<Vec<Port>, PortError> {
+        self.over(&self.listen, start)
+    }
+
+    /// The same for others than those of --listen.
+    pub(super) fn over(&self, ports: &[PortText], start: &str) -> Result<Vec<Port>, PortError> {
         let start = parse_difficulty(start).unwrap_or(Difficulty::ONE);
         // Its address is never used.
         let common = Port {
@@ -76,6 +81,6 @@ impl PortArgs {
             password: self.password.clone(),
             ..Port::new(([127, 0, 0, 1], 0).into(), self.start_difficulty.unwrap_or(start))
         };
-        self.listen.iter().map(|port| port.clone().over(&common)).collect()
+        ports.iter().map(|port| port.clone().over(&common)).collect()
     }
 }

@@ -40,7 +40,7 @@ bytes).
 Exit codes: 0 errors were within the limit, 1 they were not, no share was accepted or the swarm could not start, 2 arguments that \
 make no sense.")]
 pub(super) struct SwarmArgs {
-    /// The pool, as stratum+tcp://HOST:PORT
+    /// The pool, as stratum+tcp://HOST:PORT, or stratum2+tcp://HOST:PORT/KEY
     url: String,
     /// How many miners
     #[arg(long, value_name = "N", default_value = "1000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

@@ -6,6 +6,7 @@ use super::limits::Limits;
 use crate::faults::Faults;
 use bitcoin::{CompactTarget, ScriptBuf};
 use midstate_stratum::Difficulty;
+use midstate_stratum::v2::Authority;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,12 +99,14 @@ pub struct Port {
     pub min: Option<Difficulty>,
     /// No difficulty is above this.
     pub max: Option<Difficulty>,
-    /// What miners' passwords must contain, if anything.
+    /// What miners' passwords must contain, if anything. Stratum V2 has none.
     pub password: Option<String>,
+    /// Who certifies the pool to its miners. With one, the port speaks Stratum V2; without, V1.
+    pub authority: Option<Authority>,
 }
 
 impl Port {
-    /// Difficulty stays as it is unless a miner wishes another; no password.
+    /// Of Stratum V1. Difficulty stays as it is unless a miner wishes another; no password.
     pub fn new(listen: SocketAddr, start: Difficulty) -> Port {
         Port {
             listen,
@@ -114,6 +117,7 @@ impl Port {
             min: None,
             max: None,
             password: None,
+            authority: None,
         }
     }
 
@@ -269,6 +273,7 @@ mod tests {
             min: Some(difficulty(1e-3)),
             max: Some(difficulty(1e6)),
             password: Some("a=b".to_owned()),
+            authority: None,
         };
         assert_eq!(port("[::1]:3333,start=0.5,vardiff=20,min=1e-3,max=1e6,interval=5,password=a=b"), all);
         let fixed = port("[::1]:3333,vardiff=20,fixed=1024");

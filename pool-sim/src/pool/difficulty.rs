@@ -5,16 +5,21 @@
 //! 1. the port's, where it is fixed;
 //! 2. the miner's `d=…` in its password: whoever runs the miner wrote it there;
 //! 3. the miner's `mining.suggest_difficulty` or `mining.suggest_target`, the last one: its program may say so by itself;
-//! 4. variable difficulty, where the port has it on, from the difficulty on that the session was resumed with, or else the
-//!    port's start;
-//! 5. that beginning.
+//! 4. variable difficulty, where the port has it on, from the difficulty on that the session was resumed with, or that is right for
+//!    the hashrate that the miner says it has (Stratum V2), or else the port's start;
+//! 5. that beginning; but a hashrate has no meaning for it.
 //!
-//! All but the first are within the port's limits, and not below the miner's `minimum-difficulty` (BIP 310). None is above an
-//! upstream's: a share that the upstream pays for must not be passed over.
+//! All but the first are within the port's limits, and not below the miner's `minimum-difficulty` (BIP 310) or that of its maximum
+//! target (Stratum V2). None is above an upstream's: a share that the upstream pays for must not be passed over.
 
 use super::{Port, Vardiff};
 use midstate_stratum::Difficulty;
 use std::time::Duration;
+
+/// What a miner says of its hashrate is news where it differs by this factor from what it said before, and from what it does.
+const NEWS: f64 = 2.0;
+/// So many hashes a share of difficulty 1 takes on average: 2^256 / (0xffff × 2^208).
+const HASHES: f64 = 4_295_032_833.000_015;
 
 #[derive(Debug)]
 pub(super) struct SessionDifficulty<'a> {
@@ -24,6 +29,8 @@ pub(super) struct SessionDifficulty<'a> {
     /// BIP 310.
     minimum: Option<Difficulty>,
     resumed: Option<Difficulty>,
+    /// The one at which its shares come as often as they should, by its own word.
+    nominal: Option<Difficulty>,
     /// An upstream's.
     ceiling: Option<Difficulty>,
     /// From the first job on.
@@ -38,6 +45,7 @@ impl<'a> SessionDifficulty<'a> {
             suggested: None,
             minimum: None,
             resumed: None,
+            nominal: None,
             ceiling: None,
             vardiff: None,
         }
@@ -63,8 +71,25 @@ impl<'a> SessionDifficulty<'a> {
         (pace.min, pace.max) = (self.floor(), self.max());
         self.vardiff = Some(match self.resumed {
             Some(difficulty) => Vardiff::resumed(pace, difficulty, now),
-            None => Vardiff::new(pace, self.port.start, now),
+            None => Vardiff::new(pace, self.nominal.unwrap_or(self.port.start), now),
         });
+    }
+
+    /// The miner says how fast it is, in hashes a second; zero says nothing. Where difficulty varies, it begins anew at what is right
+    /// for that.
+    pub(super) fn set_hashrate(&mut self, hashrate: f64, now: Duration) {
+        let Some(pace) = self.port.pace() else { return };
+        let right = hashrate * 60.0 / pace.shares_per_minute / HASHES;
+        let Ok(nominal) = Difficulty::new(right) else { return };
+        let known = [self.nominal, self.vardiff.as_ref().map(Vardiff::difficulty)];
+        let is_like = |known: &Difficulty| (1.0 / NEWS..=NEWS).contains(&(right / known.get()));
+        if known.iter().flatten().any(is_like) {
+            return;
+        }
+        self.nominal = Some(nominal);
+        if self.vardiff.is_some() {
+            self.begin(now);
+        }
     }
 
     /// The session is one that had this difficulty.

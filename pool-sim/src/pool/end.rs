@@ -1,6 +1,8 @@
 //! Why a connection ends.
 
 use super::wire::WRITE_WITHIN;
+use midstate_stratum::message::MessageError;
+use midstate_stratum::v2::FrameError;
 use std::io;
 use std::time::Duration;
 use thiserror::Error;
@@ -29,4 +31,16 @@ pub(super) enum End {
     Extranonce,
     #[error("the pool stopped")]
     Stopped,
+    #[error("no handshake in Noise: {0}")]
+    Handshake(String),
+    #[error("{0}")]
+    Frame(FrameError),
+    #[error("{0}; expected SetupConnection first")]
+    NotSetUp(String),
+    #[error("its SetupConnection was refused: {0}")]
+    Refused(&'static str),
+    #[error("no channel for {} s", AUTHORIZE_WITHIN.as_secs())]
+    NoChannel,
+    #[error("it cannot be told: {0}")]
+    Unsayable(#[from] MessageError),
 }

@@ -210,7 +210,7 @@ impl PoolJob {
             coinbase1,
             coinbase2,
             merkle_branches: self.branches.to_vec(),
-            version: self.version.cast_unsigned(),
+            version: self.version(),
             nbits: self.bits.to_consensus(),
             ntime: self.time,
             clean_jobs: self.clean,
@@ -219,25 +219,41 @@ impl PoolJob {
 
     /// The header that a share claims, by its session's number. Version bits that the share gives take the mask's places.
     pub(super) fn header(&self, submit: &Submit, number: [u8; EXTRANONCE1_SIZE], mask: u32) -> Header {
-        let coinbase = sha256d::Hash::hash(&self.coinbase(submit, number));
-        let join = |hash: sha256d::Hash, branch: &[u8; 32]| {
-            sha256d::Hash::hash(&[hash.as_byte_array(), branch].map(|half| &half[..]).concat())
-        };
-        let version = self.version.cast_unsigned();
+        let version = self.version();
         let version = submit.version_bits.map_or(version, |bits| (version & !mask) | (bits & mask));
         Header {
             version: Version::from_consensus(version.cast_signed()),
             prev_blockhash: self.previous_block_hash,
-            merkle_root: TxMerkleNode::from_raw_hash(self.branches.iter().fold(coinbase, join)),
+            merkle_root: self.merkle_root(&submit.extranonce2, number),
             time: submit.ntime,
             bits: self.bits,
             nonce: submit.nonce,
         }
     }
 
+    /// The merkle root of a share with this extranonce2, by its session's number.
+    pub(super) fn merkle_root(&self, extranonce2: &[u8], number: [u8; EXTRANONCE1_SIZE]) -> TxMerkleNode {
+        let coinbase = sha256d::Hash::hash(&self.coinbase(extranonce2, number));
+        let join = |hash: sha256d::Hash, branch: &[u8; 32]| {
+            sha256d::Hash::hash(&[hash.as_byte_array(), branch].map(|half| &half[..]).concat())
+        };
+        TxMerkleNode::from_raw_hash(self.branches.iter().fold(coinbase, join))
+    }
+
+    /// Its id as a number, as Stratum V2 has it.
+    pub(super) fn number(&self) -> u32 {
+        // Every job's id is written from a number.
+        u32::from_str_radix(&self.id, 16).unwrap_or_default()
+    }
+
+    /// The header's version where nobody rolls it.
+    pub(super) fn version(&self) -> u32 {
+        self.version.cast_unsigned()
+    }
+
     /// The version bits in which a header differs from the job.
     pub(super) fn rolled(&self, header: &Header) -> u32 {
-        (header.version.to_consensus() ^ self.version).cast_unsigned()
+        header.version.to_consensus().cast_unsigned() ^ self.version()
     }
 
     /// The block with that header, of a node's job.
@@ -247,7 +263,8 @@ impl PoolJob {
         submit: &Submit,
         number: [u8; EXTRANONCE1_SIZE],
     ) -> Result<Block, Unbuildable> {
-        let mut coinbase: Transaction = deserialize(&self.coinbase(submit, number)).map_err(|_| Unbuildable)?;
+        let mut coinbase: Transaction =
+            deserialize(&self.coinbase(&submit.extranonce2, number)).map_err(|_| Unbuildable)?;
         // The reserved value that the commitment was made with (BIP 141).
         coinbase.input[0].witness = Witness::from_slice(&[[0; 32]]);
         let Origin::Node { transactions, .. } = &self.origin else { return Err(Unbuildable) };
@@ -255,9 +272,9 @@ impl PoolJob {
         Ok(Block { header, txdata: [coinbase].into_iter().chain(transactions).collect() })
     }
 
-    fn coinbase(&self, submit: &Submit, number: [u8; EXTRANONCE1_SIZE]) -> Vec<u8> {
+    fn coinbase(&self, extranonce2: &[u8], number: [u8; EXTRANONCE1_SIZE]) -> Vec<u8> {
         let [coinbase1, coinbase2] = &self.coinbase;
-        [&coinbase1[..], &self.space.extranonce1(number), &submit.extranonce2, coinbase2].concat()
+        [&coinbase1[..], &self.space.extranonce1(number), extranonce2, coinbase2].concat()
     }
 }
 

@@ -7,6 +7,7 @@ use super::seen::Earlier;
 use super::upstream::Handing;
 use super::{EXTRANONCE1_SIZE, Judged, PoolEvent, PoolJob, Refusal, ShareRecord, Shared, Source};
 use bitcoin::BlockHash;
+use bitcoin::block::Version;
 use bitcoin::hashes::Hash;
 use midstate_stratum::message::{Reject, Submit};
 use midstate_stratum::{Difficulty, Target};
@@ -26,6 +27,8 @@ pub(super) struct Submitter {
     pub(super) is_authorized: bool,
     /// The version bits that may be rolled now.
     pub(super) mask: u32,
+    /// The share's whole version, as Stratum V2 says it; V1 says the bits that were rolled.
+    pub(super) version: Option<u32>,
 }
 
 /// What is to be done before a share is answered.
@@ -153,7 +156,10 @@ impl Shared {
         let keeps_to_the_first = bits & !from.mask != 0 && bits & !first_mask == 0;
         let mask = if keeps_to_the_first { first_mask } else { from.mask };
         // Bits beyond the mask are refused later. Here they count: they are in the header that the miner hashed.
-        let header = job.header(submit, number, mask | bits);
+        let mut header = job.header(submit, number, mask | bits);
+        if let Some(version) = from.version {
+            header.version = Version::from_consensus(version.cast_signed());
+        }
         let hash = header.block_hash();
         let (target, meets_target) = weigh(hash, difficulty);
         let judged = Judged {
@@ -202,7 +208,7 @@ impl Shared {
         }
         let verdict = match (&judged.block, earlier) {
             (Some(Ok(())), _) => Ok(()),
-            _ => self.rules(submit, job, judged, earlier),
+            _ => self.rules(from, submit, job, judged, earlier),
         };
         if is_remembered && earlier.is_none() {
             let accepted = verdict.is_ok();
@@ -217,6 +223,7 @@ impl Shared {
     /// What holds for a share that is no block which the node took.
     fn rules(
         &self,
+        from: &Submitter,
         submit: &Submit,
         job: &PoolJob,
         judged: &mut Judged,
@@ -229,7 +236,8 @@ impl Shared {
         if ntime > earliest.saturating_add(NTIME_AHEAD) {
             return Err(Refusal::TooLate { ntime, earliest });
         }
-        if let Some(bits) = submit.version_bits.filter(|bits| bits & !judged.mask != 0) {
+        let bits = from.version.map_or(submit.version_bits.unwrap_or(0), |version| version ^ job.version());
+        if bits & !judged.mask != 0 {
             return Err(Refusal::VersionBits { bits, mask: judged.mask });
         }
         if let Some(earlier) = earlier {

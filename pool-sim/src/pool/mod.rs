@@ -1,4 +1,4 @@
-//! The pool: a Stratum V1 server on the node's templates, or on another pool's jobs.
+//! The pool: a Stratum server (V1, and V2 in `v2`) on the node's templates, or on another pool's jobs.
 //!
 //! One task watches the node and makes jobs, or speaks to the upstream, whose jobs they are; one task for each connection speaks
 //! to its miner. They share the book of jobs, which knows on which terms each was sent, and what was submitted, so that a share
@@ -29,6 +29,7 @@ mod source;
 mod space;
 mod tips;
 mod upstream;
+mod v2;
 mod vardiff;
 mod wire;
 
@@ -118,6 +119,9 @@ pub enum PoolError {
     /// There is nowhere for miners to connect.
     #[error("ports: none; expected one at least")]
     NoPort,
+    /// A port that another pool's jobs cannot be served at.
+    #[error("port {0}: Stratum V2; expected V1, as the jobs of an upstream may change in ways that V2 has no word for")]
+    ProxyV2(SocketAddr),
     /// The accounts do not open.
     #[error(transparent)]
     Accounts(#[from] AccountsError),
@@ -178,6 +182,9 @@ impl Pool {
         config: ProxyConfig,
         on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
     ) -> Result<Pool, PoolError> {
+        if let Some(port) = config.ports.iter().find(|port| port.authority.is_some()) {
+            return Err(PoolError::ProxyV2(port.listen));
+        }
         let listeners = listen(&config.ports).await?;
         let (sender, jobs) = watch::channel(Arc::new(PoolJob::none()));
         let (upstream, shares) = upstream::Upstream::new();

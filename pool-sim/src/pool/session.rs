@@ -9,7 +9,7 @@ use super::obey::Oddities;
 use super::sessions::{Claim, Last, Sent};
 use super::space::Space;
 use super::wire::Wire;
-use super::{EXTRANONCE1_SIZE, PoolEvent, PoolJob, Port, Refusal, ShareRecord, Shared};
+use super::{EXTRANONCE1_SIZE, PoolEvent, PoolJob, Port, Refusal, ShareRecord, Shared, v2};
 use crate::faults::{Gate, Kind, Line};
 use midstate_stratum::Difficulty;
 use midstate_stratum::codec::{LineError, LineReader};
@@ -51,14 +51,15 @@ pub(super) async fn serve(shared: Arc<Shared>, number: u64, port: usize, stream:
     let port = &shared.ports[port];
     let (read, writer) = stream.into_split();
     // A job must not wait for a packet to fill.
-    let end = match writer.as_ref().set_nodelay(true) {
-        Ok(()) => {
+    let end = match (writer.as_ref().set_nodelay(true), &port.authority) {
+        (Ok(()), Some(authority)) => v2::run(&shared, number, (port, authority), read, writer).await,
+        (Ok(()), None) => {
             let gate = shared.faults.as_ref().map(|faults| faults.join(number));
             Session::new(&shared, number, port, read, Wire::new(writer, gate)).run().await
         }
-        Err(error) => End::Io(error),
+        (Err(error), _) => End::Io(error),
     };
-    if let Some(faults) = &shared.faults {
+    if let (Some(faults), None) = (&shared.faults, &port.authority) {
         faults.left(number);
     }
     shared.say(PoolEvent::Left { session: number, reason: end.to_string() });
@@ -357,6 +358,7 @@ impl<'a> Session<'a> {
             extranonce1: self.space.as_ref().zip(sent).map(|(space, sent)| space.extranonce1(sent)),
             is_authorized: self.users.contains(&submit.user),
             mask: self.mask,
+            version: None,
         };
         let (mut record, due) = self.shared.judge(from, submit.clone());
         if record.verdict.as_ref().is_err_and(Refusal::is_nonsense) {

@@ -78,6 +78,8 @@ pub(super) struct Claim<'a> {
     living: Arc<Living>,
     /// Of the connection that had it before, if it was resumed.
     before: Option<Last>,
+    /// Whether it can be resumed.
+    is_kept: bool,
     from: &'a Sessions,
 }
 
@@ -114,7 +116,7 @@ impl Sessions {
         let living = Arc::new(Living { extranonce1, last, taken: Notify::new() });
         state.used.insert(extranonce1);
         state.living.insert(id.clone(), Arc::clone(&living));
-        Some(Claim { id, living, before, from: self })
+        Some(Claim { id, living, before, is_kept: true, from: self })
     }
 
     /// Forgets those that ended, and those that live cannot be resumed either.
@@ -219,6 +221,11 @@ impl Claim<'_> {
         self.living.last().sent = Some(sent);
     }
 
+    /// It ends for good with its connection.
+    pub(super) fn forget_at_end(&mut self) {
+        self.is_kept = false;
+    }
+
     /// Ends when another connection has the session.
     pub(super) async fn taken(&self) {
         self.living.taken.notified().await;
@@ -232,6 +239,10 @@ impl Drop for Claim<'_> {
         if state.living.get(&self.id).is_some_and(|living| Arc::ptr_eq(living, &self.living)) {
             state.living.remove(&self.id);
             let (id, extranonce1) = (std::mem::take(&mut self.id), self.living.extranonce1);
+            if !self.is_kept {
+                state.used.remove(&extranonce1);
+                return;
+            }
             let last = *self.living.last();
             state.ended.push_back(Ended { id, extranonce1, last, at: Instant::now() });
         }
@@ -296,6 +307,17 @@ mod tests {
         let resumed = take(&sessions, Some(&id), now);
         assert_eq!((resumed.extranonce1(), resumed.id()), ([0xff; 4], id.as_str()));
         assert_eq!((resumed.is_resumed(), resumed.before().and_then(|last| last.sent)), (true, Some(*SENT)));
+    }
+
+    #[test]
+    fn one_that_ends_for_good_leaves_its_place() {
+        let sessions = sessions(7);
+        let mut gone = take(&sessions, None, Instant::now());
+        gone.forget_at_end();
+        let id = gone.id().to_owned();
+        drop(gone);
+        assert!(sessions.state().used.is_empty());
+        assert!(!take(&sessions, Some(&id), Instant::now()).is_resumed());
     }
 
     #[test]

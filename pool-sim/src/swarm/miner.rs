@@ -3,6 +3,7 @@
 use super::Shared;
 use super::plan::{Place, exponential};
 use super::session::{End, Session, bad, over};
+use super::wire::Wire;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,8 +26,8 @@ pub(super) async fn live(shared: Arc<Shared>, mut place: Place, mut stopped: wat
             () = over(&mut stopped) => return,
         };
         match connected {
-            Ok(stream) => {
-                let mut session = Session::new(&shared, &mut place, stream);
+            Ok(wire) => {
+                let mut session = Session::new(&shared, &mut place, wire);
                 let end = session.run(&mut stopped).await;
                 session.end(&end);
                 if matches!(end, End::Stopped) {
@@ -43,15 +44,15 @@ pub(super) async fn live(shared: Arc<Shared>, mut place: Place, mut stopped: wat
     }
 }
 
-async fn connect(shared: &Shared, place: &Place) -> Result<TcpStream, End> {
+async fn connect(shared: &Shared, place: &Place) -> Result<Wire, End> {
     let begun = Instant::now();
     shared.figures().counts.tried += 1;
-    let stream = connect_to(shared, place.from).await?;
+    let wire = Wire::on(shared, connect_to(shared, place.from).await?).await?;
     let mut figures = shared.figures();
     figures.counts.connected += 1;
     figures.open += 1;
     figures.connect.record(begun.elapsed());
-    Ok(stream)
+    Ok(wire)
 }
 
 /// Connects to the pool, from that address if there is one.

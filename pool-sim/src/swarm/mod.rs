@@ -7,7 +7,7 @@
 //!                            └──what happened──▶ figures ──▶ report, svg
 //! ```
 //!
-//! Each miner has a Stratum V1 connection of its own, and its shares meet their difficulty. Their hashes are made with the
+//! Each miner has a connection of its own, of Stratum V1 or V2, and its shares meet their difficulty. Their hashes are made with the
 //! `bitcoin` crate. The times between a miner's shares are exponential, as in mining. A share is due whether the one before
 //! was answered or not: a slow pool does not slow the load, and its latency is not made to look better.
 
@@ -22,6 +22,8 @@ mod session;
 mod shares;
 mod svg;
 mod system;
+mod v2;
+mod wire;
 
 pub use attack::{Attack, parse_attack};
 pub use figures::{Attackers, Counts, Quantiles, Second, Tip};
@@ -30,6 +32,7 @@ pub use report::Report;
 pub use system::Usage;
 
 use figures::Figures;
+use midstate_stratum::v2::AuthorityKey;
 use plan::plan;
 use search::Search;
 use std::io;
@@ -46,7 +49,7 @@ use tokio::task::JoinSet;
 #[derive(Debug, Error)]
 pub enum SwarmError {
     /// No pool is meant by that.
-    #[error("url: {0:?}; expected stratum+tcp://HOST:PORT")]
+    #[error("url: {0:?}; expected stratum+tcp://HOST:PORT or stratum2+tcp://HOST:PORT/KEY")]
     Url(String),
     /// The host has no address.
     #[error("cannot find {host}: {source}")]
@@ -75,6 +78,8 @@ pub enum SwarmError {
 struct Shared {
     options: Options,
     pool: SocketAddr,
+    /// The pool's, where Stratum V2 is spoken.
+    authority: Option<AuthorityKey>,
     search: Search,
     figures: Mutex<Figures>,
     /// The next share shall be a block.
@@ -94,7 +99,7 @@ pub async fn run(
     stop: impl Future<Output = ()>,
     mut on_second: impl FnMut(&Second),
 ) -> Result<Report, SwarmError> {
-    let pool = resolve(&options.url).await?;
+    let (pool, authority) = resolve(&options.url).await?;
     let attackers: usize = options.attackers.iter().map(|(_, count)| count).sum();
     system::allow_connections(options.miners + attackers)?;
     let search = Search::start(options.threads, options.max_hashes_per_second).map_err(SwarmError::Thread)?;
@@ -103,7 +108,8 @@ pub async fn run(
     let places = plan(&options, pool);
     let begun = Instant::now();
     let figures = Mutex::new(Figures::new(begun));
-    let shared = Arc::new(Shared { options, pool, search, figures, is_block_wanted: AtomicBool::new(false) });
+    let shared =
+        Arc::new(Shared { options, pool, authority, search, figures, is_block_wanted: AtomicBool::new(false) });
     let (stopper, stopped) = watch::channel(false);
     let mut miners = JoinSet::new();
     for place in places {
@@ -151,14 +157,20 @@ fn second(shared: &Shared, watched: &mut Watched) -> Second {
     shared.figures().second(watched.pool_rss())
 }
 
-async fn resolve(url: &str) -> Result<SocketAddr, SwarmError> {
+/// Where the pool is, and its authority if it speaks Stratum V2.
+async fn resolve(url: &str) -> Result<(SocketAddr, Option<AuthorityKey>), SwarmError> {
     let wrong = || SwarmError::Url(url.to_owned());
-    let host = url.strip_prefix("stratum+tcp://").unwrap_or(url).trim_end_matches('/');
+    let (host, authority) = match url.strip_prefix("stratum2+tcp://").map(|rest| rest.split_once('/')) {
+        None => (url.strip_prefix("stratum+tcp://").unwrap_or(url).trim_end_matches('/'), None),
+        Some(None) => return Err(wrong()),
+        Some(Some((host, key))) => (host, Some(key.parse().map_err(|_| wrong())?)),
+    };
     let (_, port) = host.rsplit_once(':').ok_or_else(wrong)?;
     port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(wrong)?;
     let failed = |source| SwarmError::Resolve { host: host.to_owned(), source };
     let mut addresses = tokio::net::lookup_host(host).await.map_err(failed)?;
-    addresses.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))
+    let address = addresses.next().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    Ok((address, authority))
 }
 
 #[cfg(test)]
@@ -168,9 +180,20 @@ mod tests {
     #[tokio::test]
     async fn urls() {
         for url in ["stratum+tcp://127.0.0.1:3333", "127.0.0.1:3333", "stratum+tcp://127.0.0.1:3333/"] {
-            assert_eq!(resolve(url).await.unwrap(), SocketAddr::from(([127, 0, 0, 1], 3333)));
+            assert_eq!(resolve(url).await.unwrap(), (SocketAddr::from(([127, 0, 0, 1], 3333)), None));
         }
-        for wrong in ["", "stratum+tcp://127.0.0.1", "127.0.0.1:0", "127.0.0.1:x", "stratum+ssl://h:1/x"] {
+        let key = "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72";
+        let found = resolve(&format!("stratum2+tcp://127.0.0.1:34254/{key}")).await.unwrap();
+        assert_eq!(found, (SocketAddr::from(([127, 0, 0, 1], 34254)), Some(key.parse().unwrap())));
+        for wrong in [
+            "",
+            "stratum+tcp://127.0.0.1",
+            "127.0.0.1:0",
+            "127.0.0.1:x",
+            "stratum+ssl://h:1/x",
+            "stratum2+tcp://127.0.0.1:1/k",
+            "stratum2+tcp://127.0.0.1:1",
+        ] {
             let error = resolve(wrong).await.unwrap_err();
             assert!(matches!(error, SwarmError::Url(_)), "{wrong}: {error}");
         }

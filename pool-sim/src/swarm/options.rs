@@ -8,7 +8,7 @@ use thiserror::Error;
 /// What a swarm is to do.
 #[derive(Clone)]
 pub struct Options {
-    /// The pool, as `stratum+tcp://HOST:PORT`.
+    /// The pool, as `stratum+tcp://HOST:PORT`, or `stratum2+tcp://HOST:PORT/KEY` with its authority's key.
     pub url: String,
     /// How many miners.
     pub miners: usize,

@@ -29,6 +29,7 @@ pub(super) struct Work {
     pub(super) job_id: String,
     pub(super) extranonce2: Vec<u8>,
     pub(super) ntime: u32,
+    pub(super) version: u32,
     /// Of the header's first 64 bytes.
     midstate: sha256::Midstate,
     /// The header's last bytes without the nonce.
@@ -62,6 +63,7 @@ impl Work {
             job_id: job.job_id,
             extranonce2: extranonce2.to_vec(),
             ntime: job.ntime,
+            version: job.version,
             midstate: engine.midstate(),
             tail,
             share: difficulty.to_target(),

@@ -4,18 +4,17 @@ use super::Shared;
 use super::plan::{Place, exponential};
 use super::search::Work;
 use super::shares::{Searched, found};
+use super::v2::Channel;
+use super::wire::{Said, Wire};
 use midstate_stratum::Difficulty;
-use midstate_stratum::codec::{LineError, LineReader};
+use midstate_stratum::codec::LineError;
 use midstate_stratum::message::{ClientCall, Envelope, Id, RpcError, ServerCall, SubscribeReply, result_line};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 const AGENT: &str = concat!("pool-sim-swarm/", env!("CARGO_PKG_VERSION"));
 const SUBSCRIBE: u64 = 1;
@@ -39,11 +38,11 @@ pub(super) fn bad(what: &str) -> impl FnOnce(std::io::Error) -> End {
 pub(super) struct Session<'a> {
     pub(super) shared: &'a Shared,
     place: &'a mut Place,
-    reader: LineReader<OwnedReadHalf>,
-    writer: OwnedWriteHalf,
+    pub(super) wire: Wire,
+    pub(super) channel: Channel,
     pub(super) begun: Instant,
     pub(super) next_id: u64,
-    is_authorized: bool,
+    pub(super) is_authorized: bool,
     /// For the next job.
     pub(super) extranonce1: Option<Vec<u8>>,
     pub(super) extranonce2: Vec<u8>,
@@ -61,14 +60,13 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(super) fn new(shared: &'a Shared, place: &'a mut Place, stream: TcpStream) -> Session<'a> {
-        let (read, writer) = stream.into_split();
+    pub(super) fn new(shared: &'a Shared, place: &'a mut Place, wire: Wire) -> Session<'a> {
         let nonce = place.random.u32(..);
         Session {
             shared,
             place,
-            reader: LineReader::new(read),
-            writer,
+            wire,
+            channel: Channel::default(),
             begun: Instant::now(),
             next_id: AUTHORIZE + 1,
             is_authorized: false,
@@ -90,10 +88,11 @@ impl<'a> Session<'a> {
 
     pub(super) async fn run(&mut self, stopped: &mut watch::Receiver<bool>) -> End {
         let (patience, churn) = (self.shared.options.patience, self.shared.options.churn);
-        let subscribe = ClientCall::Subscribe { agent: Some(AGENT.to_owned()), session: None };
-        let authorize = ClientCall::Authorize { user: self.user(), password: self.shared.options.password.clone() };
-        let lines = [subscribe.to_line(&json!(SUBSCRIBE)), authorize.to_line(&json!(AUTHORIZE))];
-        if let Err(end) = self.send(lines.join("\n")).await {
+        let greeted = match self.wire {
+            Wire::V1(..) => self.subscribe().await,
+            Wire::V2(_) => self.set_up().await,
+        };
+        if let Err(end) = greeted {
             return end;
         }
         let stays = |random: &mut fastrand::Rng| exponential(Duration::from_secs_f64((1.0 / churn).min(1e6)), random);
@@ -111,7 +110,10 @@ impl<'a> Session<'a> {
             let oldest = self.pending.front().map(|(_, sent)| *sent + patience);
             let searching = self.search.is_some();
             let done = tokio::select! {
-                line = self.reader.next_line() => self.on_read(line).await,
+                said = self.wire.next() => match said {
+                    Said::Line(line) => self.on_read(line).await,
+                    Said::Frame(frame) => self.on_frame(frame).await,
+                },
                 found = found(&mut self.search), if searching => {
                     // What was late is not made up for: the search could not keep pace.
                     due = (due + self.next()).max(Instant::now());
@@ -147,6 +149,13 @@ impl<'a> Session<'a> {
                 return end;
             }
         }
+    }
+
+    async fn subscribe(&mut self) -> Result<(), End> {
+        let subscribe = ClientCall::Subscribe { agent: Some(AGENT.to_owned()), session: None };
+        let authorize = ClientCall::Authorize { user: self.user(), password: self.shared.options.password.clone() };
+        let lines = [subscribe.to_line(&json!(SUBSCRIBE)), authorize.to_line(&json!(AUTHORIZE))];
+        self.send(lines.join("\n")).await
     }
 
     /// From one share to the next.
@@ -188,7 +197,7 @@ impl<'a> Session<'a> {
 
     // It has the type of its callers' other ways.
     #[allow(clippy::unnecessary_wraps)]
-    fn unreadable(&self) -> Result<(), End> {
+    pub(super) fn unreadable(&self) -> Result<(), End> {
         self.shared.figures().counts.unreadable += 1;
         Ok(())
     }
@@ -236,16 +245,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    fn set_extranonce(&mut self, extranonce1: Vec<u8>, size: usize) {
+    pub(super) fn set_extranonce(&mut self, extranonce1: Vec<u8>, size: usize) {
         self.extranonce1 = Some(extranonce1);
         self.extranonce2 = vec![0; size];
     }
 
-    pub(super) async fn send(&mut self, mut line: String) -> Result<(), End> {
-        line.push('\n');
-        let sent = timeout(self.shared.options.patience, self.writer.write_all(line.as_bytes())).await;
-        sent.map_err(|_| End::Bad("write: the pool takes no bytes".to_owned()))?.map_err(bad("write"))?;
-        self.shared.figures().counts.bytes_out += line.len() as u64;
+    pub(super) async fn send(&mut self, line: String) -> Result<(), End> {
+        let bytes = self.wire.send_line(line, self.shared.options.patience).await?;
+        self.shared.figures().counts.bytes_out += bytes;
         Ok(())
     }
 }

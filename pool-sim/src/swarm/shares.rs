@@ -2,7 +2,10 @@
 
 use super::search::{Want, Work};
 use super::session::{End, Session};
+use super::wire::Wire;
 use midstate_stratum::message::{ClientCall, Notify, Submit};
+use midstate_stratum::v2::ClientMessage;
+use mining_sv2::SubmitSharesExtendedOwned;
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -104,7 +107,25 @@ impl Session<'_> {
             }
         }
         self.pending.push_back((id, Instant::now()));
-        self.send(ClientCall::Submit(submit).to_line(&json!(id))).await
+        match self.wire {
+            Wire::V1(..) => self.send(ClientCall::Submit(submit).to_line(&json!(id))).await,
+            Wire::V2(_) => {
+                let share = SubmitSharesExtendedOwned {
+                    channel_id: self.channel.id,
+                    sequence_number: id as u32,
+                    // It is a number's text.
+                    job_id: submit.job_id.parse().unwrap_or_default(),
+                    nonce,
+                    ntime: submit.ntime,
+                    version: work.version,
+                    extranonce: submit
+                        .extranonce2
+                        .try_into()
+                        .map_err(|_| End::Bad("extranonce: too long".to_owned()))?,
+                };
+                self.say(ClientMessage::SubmitExtended(share)).await
+            }
+        }
     }
 }
 

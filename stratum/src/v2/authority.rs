@@ -10,7 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// A pool's authority. As a text, its secret in base58-check, as the reference implementation's programs have it in their settings.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Authority {
     key: AuthorityKey,
     secret: [u8; 32],
