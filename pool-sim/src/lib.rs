@@ -12,11 +12,12 @@
 //!   on a node it may stand on another pool, as its miner ([`pool::Pool::proxy`]);
 //! - [`faults`]: what goes wrong with it on command, and what miners make of that.
 //!
-//! [`start`] starts all of them. Beside them, and of no use to them:
+//! [`start`] starts all of them. What speaks Stratum V2 needs an [`authority`]. Beside them, and of no use to them:
 //!
 //! - [`probe`]: checks the conduct of any pool, ours too, as its miner.
 //! - [`swarm`]: thousands of miners on any pool, ours too, to see what it bears.
 
+pub mod authority;
 pub mod chain;
 pub mod faults;
 mod junit;
