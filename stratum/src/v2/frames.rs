@@ -185,6 +185,10 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
     pub async fn next(&mut self) -> Result<Frame, FrameError> {
         loop {
             let wanted = self.decoder.writable_len();
+            // Before it is read: its header says how long it will be.
+            if self.begun + wanted > self.most {
+                return Err(FrameError::Oversized { most: self.most });
+            }
             if self.received.len() < wanted {
                 self.received.reserve(ROOM.max(wanted - self.received.len()));
                 if self.reader.read_buf(&mut self.received).await? == 0 {
@@ -196,9 +200,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
             self.decoder.writable().copy_from_slice(&self.received[..wanted]);
             self.received.drain(..wanted);
             self.begun += wanted;
-            if self.begun > self.most {
-                return Err(FrameError::Oversized { most: self.most });
-            }
             let decrypt = self.decrypt.take().ok_or(FrameError::Tampered)?;
             match self.decoder.next_transport_frame(decrypt).map_err(|_| FrameError::Tampered)? {
                 Decrypted::Incomplete(_, decrypt) => self.decrypt = Some(decrypt),
@@ -314,7 +315,14 @@ mod tests {
             }
             miner.send([&[0, 0, 1, 0xe8, 3, 0][..], &[0; 1000]].concat()).await.unwrap();
             assert!(matches!(pool.next().await, Err(FrameError::Oversized { most: MOST })));
-            drop(pool);
+            // That is known from its header, whatever else there is of it.
+            let (mut miner, mut pool) = shake(Some(AUTHORITY), |_| {}).await.unwrap();
+            let whole = miner.encoder.encode_transport(
+                SerializedFrame::from_bytes([&[0, 0, 1, 0xe8, 3, 0][..], &[0; 1000]].concat()).unwrap(),
+                &mut miner.encrypt,
+            );
+            miner.writer.write_all(&whole.unwrap()[..22]).await.unwrap();
+            assert!(matches!(pool.next().await, Err(FrameError::Oversized { most: MOST })));
         });
     }
 
