@@ -7,6 +7,7 @@ mod faults;
 mod ports;
 mod probe;
 mod proxy;
+mod sv2;
 mod swarm;
 
 use accounts::{AccountsArgs, PayArgs};
@@ -16,6 +17,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 use events::{describe, say};
 use faults::{FaultArgs, ended};
+use pool_sim::authority::AuthorityFileError;
 use pool_sim::faults::{Faults, ScenarioError};
 use pool_sim::node::{Auth, Cookie};
 use pool_sim::pool::accounts::StoreError;
@@ -31,6 +33,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
+use sv2::Sv2Args;
 use thiserror::Error;
 
 /// A mining pool (Stratum V1) and a regtest node (JSON-RPC) in one process, for testing miners.
@@ -49,6 +52,7 @@ Examples:
   pool-sim probe stratum+tcp://127.0.0.1:3333
   pool-sim --scenario restart-forgets --junit verdict.xml
   pool-sim --control 127.0.0.1:3300
+  pool-sim --listen-templates 127.0.0.1:8442 --premine 16
   pool-sim proxy --upstream stratum+tcp://pool.example:3333 --user ADDRESS.rig --listen 0.0.0.0:3334
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
@@ -109,6 +113,8 @@ struct Cli {
     premine: u32,
     #[command(flatten)]
     pay: PayArgs,
+    #[command(flatten)]
+    sv2: Sv2Args,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
@@ -163,6 +169,8 @@ enum CliError {
     Start(#[from] StartError),
     #[error(transparent)]
     Pool(#[from] PoolError),
+    #[error(transparent)]
+    Authority(#[from] AuthorityFileError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -249,7 +257,8 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
         Some(faults) => pool.with_faults(faults),
         None => pool,
     };
-    let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
+    let templates = cli.sv2.templates(&cli.data_dir)?;
+    let config = Config { rpc: Some((cli.rpc, auth.clone())), templates, pool, premine: cli.premine };
     let json = cli.json;
     let control = cli.faults.listen(faults.as_ref()).await?;
     let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;
@@ -266,6 +275,8 @@ async fn serve_until_stopped(cli: Cli, ports: Vec<Port>, faults: Option<Arc<Faul
         "listen": simulator.pool_address().to_string(),
         "ports": simulator.pool_addresses().iter().map(ToString::to_string).collect::<Vec<_>>(),
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
+        "templates": simulator.templates().map(|server| server.address().to_string()),
+        "templates_authority": simulator.templates().map(|server| server.authority().to_string()),
         "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
         "height": cli.premine,
         "control": control.as_ref().map(|control| control.address().to_string()),

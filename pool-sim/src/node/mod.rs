@@ -1,4 +1,4 @@
-//! The node: a chain behind a lock, block templates, and JSON-RPC.
+//! The node: a chain behind a lock, block templates, JSON-RPC, and templates for pools of Stratum V2.
 
 mod auth;
 mod blocks;
@@ -6,6 +6,7 @@ mod methods;
 mod mining;
 mod rpc;
 mod template;
+pub mod templates;
 
 pub use auth::{Auth, Cookie};
 pub use rpc::{RpcError, RpcServer, serve};

@@ -1,8 +1,9 @@
 //! What a block on the best one must be.
 
 use crate::chain::Chain;
-use bitcoin::hashes::Hash;
-use bitcoin::{Amount, Block, BlockHash, CompactTarget, ScriptBuf, WitnessMerkleNode};
+use bitcoin::hashes::{Hash, sha256d};
+use bitcoin::{Amount, Block, BlockHash, CompactTarget, ScriptBuf, Transaction, WitnessMerkleNode};
+use std::sync::Arc;
 
 /// A block to be: its height, what it builds on, and what its coinbase may claim. It has no transactions but the
 /// coinbase, as the node keeps none.
@@ -24,6 +25,8 @@ pub struct Template {
     pub coinbase_value: Amount,
     /// What of that is new.
     pub subsidy: Amount,
+    /// The block's transactions after the coinbase, in order.
+    pub transactions: Arc<[Arc<Transaction>]>,
     /// The whole script of the coinbase's witness commitment, for a reserved value of zeros (BIP 141).
     pub witness_commitment: ScriptBuf,
 }
@@ -45,7 +48,23 @@ impl Template {
             current_time: now.max(min_time),
             coinbase_value: chain.params().subsidy(height),
             subsidy: chain.params().subsidy(height),
+            transactions: Arc::default(),
             witness_commitment: ScriptBuf::from_bytes(script),
         }
+    }
+    /// The hashes beside the coinbase's way to the merkle root, the lowest first, in internal order.
+    pub fn merkle_branch(&self) -> Vec<[u8; 32]> {
+        let mut branch = Vec::new();
+        // A level without its first node, which depends on the coinbase.
+        let mut level: Vec<_> = self.transactions.iter().map(|tx| tx.compute_txid().to_raw_hash()).collect();
+        while let Some((beside, others)) = level.split_first() {
+            branch.push(beside.to_byte_array());
+            let join = |pair: &[sha256d::Hash]| {
+                let (left, right) = (pair[0], pair[pair.len() - 1]);
+                sha256d::Hash::hash(&[left.to_byte_array(), right.to_byte_array()].concat())
+            };
+            level = others.chunks(2).map(join).collect();
+        }
+        branch
     }
 }
