@@ -28,7 +28,7 @@ pub fn templates(mut script: &[u8]) {
         let (payload, rest) = rest.split_at(length);
         script = rest;
         match *kind {
-            OFFER if pool.talk.constraints().is_some() => pool.offer(&node),
+            OFFER if pool.talk.is_open() => pool.offer(&node),
             OFFER => {}
             BLOCK => {
                 node.generate(1, &ScriptBuf::new()).expect("it builds on the tip");
@@ -58,7 +58,7 @@ impl Pool {
                 match &message {
                     TemplateServerMessage::SetupSuccess(_) => assert!(!std::mem::replace(&mut self.is_set_up, true)),
                     TemplateServerMessage::Transactions(success) => assert!(self.given.contains(&success.template_id)),
-                    TemplateServerMessage::TransactionsError(_) => assert!(self.talk.constraints().is_some()),
+                    TemplateServerMessage::TransactionsError(_) => assert!(self.talk.is_open()),
                     other => panic!("{other}"),
                 }
                 well_formed(message);
@@ -69,7 +69,7 @@ impl Pool {
                 return false;
             }
             Ok(Heard::Constraints) => {
-                assert!(self.is_set_up && self.talk.constraints().is_some());
+                assert!(self.is_set_up && self.talk.is_open());
                 self.offer(node);
             }
             Ok(Heard::Solution(solution)) => match solution.block {

@@ -3,7 +3,7 @@
 use bitcoin::consensus::{deserialize, encode::serialize_hex};
 use bitcoin::hashes::Hash;
 use bitcoin::hex::FromHex;
-use bitcoin::{Block, Target, TxMerkleNode, WitnessMerkleNode, block};
+use bitcoin::{Amount, Block, OutPoint, Target, Transaction, TxMerkleNode, Witness, WitnessMerkleNode, block};
 use pool_sim::chain::Params;
 use pool_sim::node::{Auth, Node, RpcServer, serve};
 use serde_json::{Value, json};
@@ -134,10 +134,10 @@ fn block(template: &Value) -> Block {
     let height = template["height"].as_i64().unwrap();
     let script = bitcoin::script::Builder::new().push_int(height).push_int(7).into_script();
     let output = |value: u64, script: &str| bitcoin::TxOut {
-        value: bitcoin::Amount::from_sat(value),
+        value: Amount::from_sat(value),
         script_pubkey: bitcoin::ScriptBuf::from_hex(script).unwrap(),
     };
-    let coinbase = bitcoin::Transaction {
+    let coinbase = Transaction {
         version: bitcoin::transaction::Version::ONE,
         lock_time: bitcoin::absolute::LockTime::ZERO,
         input: vec![bitcoin::TxIn { script_sig: script, ..bitcoin::TxIn::default() }],
@@ -146,15 +146,20 @@ fn block(template: &Value) -> Block {
             output(0, &text("default_witness_commitment")),
         ],
     };
+    let transactions = template["transactions"].as_array().unwrap().iter();
+    let transaction = |shown: &Value| deserialize(&Vec::from_hex(shown["data"].as_str().unwrap()).unwrap()).unwrap();
     let header = block::Header {
         version: block::Version::from_consensus(template["version"].as_i64().unwrap() as i32),
         prev_blockhash: text("previousblockhash").parse().unwrap(),
-        merkle_root: TxMerkleNode::from_byte_array(coinbase.compute_txid().to_byte_array()),
+        merkle_root: TxMerkleNode::all_zeros(),
         time: template["curtime"].as_u64().unwrap() as u32,
         bits: bitcoin::CompactTarget::from_unprefixed_hex(&text("bits")).unwrap(),
         nonce: 0,
     };
-    Block { header, txdata: vec![coinbase] }
+    let txdata = [coinbase].into_iter().chain(transactions.map(transaction)).collect();
+    let mut block = Block { header, txdata };
+    block.header.merkle_root = block.compute_merkle_root().unwrap();
+    block
 }
 
 fn mined(mut block: Block) -> Block {
@@ -185,7 +190,7 @@ fn a_template_becomes_a_block() {
     // A proposal is taken as it stands, as in Bitcoin Core.
     assert_eq!(proposal(&bare), "bad-witness-nonce-size");
     let mut greedy = unmined.clone();
-    greedy.txdata[0].output[0].value += bitcoin::Amount::ONE_SAT;
+    greedy.txdata[0].output[0].value += Amount::ONE_SAT;
     greedy.header.merkle_root = greedy.compute_merkle_root().unwrap();
     assert_eq!(proposal(&greedy), "bad-cb-amount");
 
@@ -220,6 +225,87 @@ fn a_long_poll_ends_with_the_tip() {
     // An id of an older tip does not wait.
     setup.call("getblocktemplate", json!([{"rules": ["segwit"], "longpollid": template["longpollid"]}]));
     assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+/// A transaction that spends an output anybody can spend.
+fn spend(point: OutPoint, value: u64) -> Transaction {
+    let witness = Witness::from_slice(&[[0x51]]);
+    let script_pubkey = pool_sim::anyone_can_spend().script_pubkey();
+    Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::ZERO,
+        input: vec![bitcoin::TxIn { previous_output: point, witness, ..bitcoin::TxIn::default() }],
+        output: vec![bitcoin::TxOut { value: Amount::from_sat(value), script_pubkey }],
+    }
+}
+
+#[test]
+fn transactions_are_sent_shown_and_mined() {
+    let setup = setup();
+    setup.node.premine(101, &pool_sim::anyone_can_spend().script_pubkey()).unwrap();
+    let coinbase = setup.node.block(&setup.node.hash_at(1).unwrap()).unwrap().txdata[0].compute_txid();
+    let rules = json!([{"rules": ["segwit"]}]);
+    let before = setup.call("getblocktemplate", rules.clone());
+    let first = spend(OutPoint::new(coinbase, 0), 4_999_999_000);
+    let second = spend(OutPoint::new(first.compute_txid(), 0), 4_999_998_500);
+    let [id, other_id] = [&first, &second].map(Transaction::compute_txid);
+    let send = |transaction: &Transaction| json!([serialize_hex(transaction)]);
+    let refused = |params: Value| {
+        let answer = setup.answer("sendrawtransaction", params);
+        (answer["error"]["code"].as_i64().unwrap(), answer["error"]["message"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(refused(send(&second)), (-25, "bad-txns-inputs-missingorspent".to_owned()));
+    assert_eq!(refused(json!(["00"])).0, -22);
+    let dear = "Fee exceeds maximum configured by user (e.g. -maxtxfee, maxfeerate)";
+    assert_eq!(refused(send(&spend(OutPoint::new(coinbase, 0), 1))), (-25, dear.to_owned()));
+    assert_eq!(refused(json!([serialize_hex(&first), 0.00001])), (-25, dear.to_owned()));
+    assert_eq!(refused(json!([serialize_hex(&first), true])), (-3, "Amount is not a number or string".to_owned()));
+    assert_eq!(setup.call("sendrawtransaction", json!([serialize_hex(&first), "0.1"])), json!(id));
+    assert_eq!(setup.call("sendrawtransaction", send(&first)), json!(id));
+    assert_eq!(setup.call("sendrawtransaction", json!([serialize_hex(&second), 0])), json!(other_id));
+    let rival = spend(OutPoint::new(coinbase, 0), 4_999_999_001);
+    assert_eq!(refused(send(&rival)), (-26, "txn-mempool-conflict".to_owned()));
+
+    assert_eq!(setup.call("getrawmempool", json!([])), json!([id, other_id]));
+    assert_eq!(
+        setup.call("getrawmempool", json!([false, true])),
+        json!({"txids": [id, other_id], "mempool_sequence": 2})
+    );
+    let shown = setup.call("getrawmempool", json!([true]));
+    let [shown, other] = [id, other_id].map(|id| shown[id.to_string()].clone());
+    assert_eq!((&shown["depends"], &shown["spentby"]), (&json!([]), &json!([other_id])));
+    assert_eq!((&other["depends"], &other["spentby"]), (&json!([id]), &json!([])));
+    assert_eq!((&shown["fees"]["base"], &shown["vsize"]), (&json!(0.00001), &json!(first.vsize())));
+    assert_eq!((&shown["wtxid"], &shown["height"]), (&json!(first.compute_wtxid()), &json!(101)));
+    let info = setup.call("getmempoolinfo", json!([]));
+    assert_eq!((&info["size"], &info["total_fee"]), (&json!(2), &json!(0.000_015)));
+    assert_eq!(info["bytes"], first.vsize() + second.vsize());
+    assert_eq!(setup.call("getmininginfo", json!([]))["pooledtx"], 2);
+
+    // BIP 22 and 145.
+    let template = setup.call("getblocktemplate", rules);
+    let entry = |transaction: &Transaction, depends: Value, fee: u32| {
+        json!({
+            "data": serialize_hex(transaction), "txid": transaction.compute_txid(), "hash": transaction.compute_wtxid(),
+            "depends": depends, "fee": fee, "sigops": 0, "weight": transaction.weight().to_wu(),
+        })
+    };
+    assert_eq!(template["transactions"], json!([entry(&first, json!([]), 1_000), entry(&second, json!([1]), 500)]));
+    assert_eq!(template["coinbasevalue"], before["coinbasevalue"].as_u64().unwrap() + 1_500);
+    assert_ne!(template["longpollid"], before["longpollid"]);
+    assert!(template["longpollid"].as_str().unwrap().starts_with(template["previousblockhash"].as_str().unwrap()));
+    let whole = mined(block(&template));
+    assert_eq!((whole.txdata.len(), setup.call("submitblock", json!([serialize_hex(&whole)]))), (3, Value::Null));
+    assert_eq!(setup.call("getrawmempool", json!([])), json!([]));
+    assert_eq!(refused(send(&second)), (-27, "Transaction outputs already in utxo set".to_owned()));
+
+    assert_eq!(setup.call("getrawtransaction", json!([id])), serialize_hex(&first));
+    let shown = setup.call("getrawtransaction", json!([id, true]));
+    assert_eq!((&shown["blockhash"], &shown["confirmations"]), (&json!(whole.block_hash()), &json!(1)));
+    assert_eq!(setup.call("getrawtransaction", json!([id, 0, whole.block_hash()])), serialize_hex(&first));
+    assert_eq!(setup.code("getrawtransaction", json!([id, 0, template["previousblockhash"]])), -5);
+    assert_eq!(setup.code("getrawtransaction", json!([rival.compute_txid()])), -5);
+    assert_eq!(setup.code("getrawtransaction", json!(["zz"])), -8);
 }
 
 #[test]

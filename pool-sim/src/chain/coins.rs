@@ -7,7 +7,7 @@ use bitcoin::{Amount, Block, OutPoint, Transaction};
 /// How many blocks must lie on a coinbase before it is spent, itself counted.
 const COINBASE_MATURITY: u32 = 100;
 /// The most that a block's signature operations may cost (BIP 141).
-pub(super) const MAX_SIGOPS_COST: usize = 80_000;
+pub const MAX_SIGOPS_COST: usize = 80_000;
 
 /// Spends and creates what a block does (`ConnectBlock`), and says how to take it back. A block that breaks a rule
 /// changes nothing.
@@ -66,23 +66,33 @@ fn try_connect(
     Ok(())
 }
 
-/// Takes a transaction's inputs, and gives its fee (`CheckTxInputs`).
+/// Takes a transaction's inputs, and gives its fee.
 fn spend(store: &mut Store, tx: &Transaction, height: u32, undo: &mut Undo) -> Result<Amount, BlockError> {
+    let fee = fee(tx, height, |point| store.coin(point))?;
+    for input in tx.input.iter().map(|input| input.previous_output) {
+        let coin = store.take_coin(&input).ok_or(BlockError::MissingInput { input })?;
+        undo.spent.push((input, coin));
+    }
+    Ok(fee)
+}
+
+/// A transaction's fee in a block at this height, if it may spend these coins (`CheckTxInputs`).
+pub(super) fn fee<'a>(
+    tx: &Transaction,
+    height: u32,
+    coin: impl Fn(&OutPoint) -> Option<&'a Coin>,
+) -> Result<Amount, BlockError> {
     let inputs = || tx.input.iter().map(|input| input.previous_output);
-    if let Some(input) = inputs().find(|input| store.coin(input).is_none()) {
+    if let Some(input) = inputs().find(|input| coin(input).is_none()) {
         return Err(BlockError::MissingInput { input });
     }
     let mut total = Amount::ZERO;
-    for input in inputs() {
-        let coin = store.take_coin(&input).ok_or(BlockError::MissingInput { input })?;
-        let (value, depth) = (coin.output.value, height - coin.height);
-        let unripe = coin.coinbase && depth < COINBASE_MATURITY;
-        // Noted before the coin is judged: what was taken comes back if the block is refused.
-        undo.spent.push((input, coin));
-        if unripe {
+    for (input, coin) in inputs().filter_map(|input| Some((input, coin(&input)?))) {
+        let depth = height - coin.height;
+        if coin.coinbase && depth < COINBASE_MATURITY {
             return Err(BlockError::PrematureSpend { input, depth });
         }
-        total = total.checked_add(value).ok_or(BlockError::OutputsTooLarge)?;
+        total = total.checked_add(coin.output.value).ok_or(BlockError::OutputsTooLarge)?;
     }
     total.checked_sub(total_output(tx)).ok_or(BlockError::OutputsExceedInputs)
 }

@@ -12,13 +12,15 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use coins::MAX_SIGOPS_COST;
 pub use error::BlockError;
 pub use params::Params;
-pub use rules::{bip34_script, coinbase_commitment};
+pub use rules::{MAX_WEIGHT, bip34_script, coinbase_commitment};
+pub use store::Coin;
 
 use bitcoin::block::Header;
 use bitcoin::pow::Work;
-use bitcoin::{Block, BlockHash};
+use bitcoin::{Amount, Block, BlockHash, OutPoint, Transaction, TxOut, Txid};
 use index::{Index, Validity};
 use std::collections::BTreeMap;
 use store::Store;
@@ -103,8 +105,38 @@ impl Chain {
     }
 
     /// The unspent outputs, in order: for comparing chains.
-    pub fn unspent(&self) -> BTreeMap<bitcoin::OutPoint, bitcoin::TxOut> {
+    pub fn unspent(&self) -> BTreeMap<OutPoint, TxOut> {
         self.store.coins().map(|(point, coin)| (*point, coin.output.clone())).collect()
+    }
+
+    /// An output of the best chain that is not spent on it.
+    pub fn coin(&self, point: &OutPoint) -> Option<&Coin> {
+        self.store.coin(point)
+    }
+
+    /// The best chain's block that has a transaction. The first block's is not known, as it cannot be spent.
+    pub fn block_of(&self, txid: &Txid) -> Option<BlockHash> {
+        self.store.place(txid)
+    }
+
+    /// What a transaction would pay as its fee in the next block, and what its signature operations would cost, if it keeps the
+    /// rules that blocks are checked by. `made` has what other transactions make before it.
+    pub fn check_next<'a>(
+        &'a self,
+        tx: &Transaction,
+        made: impl Fn(&OutPoint) -> Option<&'a Coin>,
+    ) -> Result<(Amount, usize), BlockError> {
+        rules::check_transaction(tx)?;
+        if tx.is_coinbase() {
+            return Err(BlockError::CoinbaseMultiple);
+        }
+        let height = self.height() + 1;
+        if !rules::is_final(tx, height, self.median_time_past(&self.tip())) {
+            return Err(BlockError::NotFinal);
+        }
+        let coin = |point: &OutPoint| self.coin(point).or_else(|| made(point));
+        let fee = coins::fee(tx, height, coin)?;
+        Ok((fee, tx.total_sigop_cost(|point| coin(point).map(|coin| coin.output.clone()))))
     }
 
     /// Takes a block in, and makes its chain the best if it has more work (`ProcessNewBlock`).
@@ -204,6 +236,9 @@ impl Chain {
         let block = self.store.block(&hash).expect("every block that may be valid is kept").clone();
         let undo = coins::connect(&mut self.store, &block, height, &self.params)?;
         self.store.put_undo(hash, undo);
+        for tx in &block.txdata {
+            self.store.put_place(tx.compute_txid(), hash);
+        }
         self.index.mark_valid(&hash);
         self.active.push(hash);
         Ok(())
@@ -213,5 +248,8 @@ impl Chain {
         let Some(undo) = self.store.take_undo(hash) else { return };
         let block = self.store.block(hash).expect("every block that may be valid is kept").clone();
         coins::disconnect(&mut self.store, &block, undo);
+        for tx in &block.txdata {
+            self.store.take_place(&tx.compute_txid());
+        }
     }
 }

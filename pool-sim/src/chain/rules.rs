@@ -13,8 +13,8 @@ use std::collections::HashSet;
 
 /// How far in the future a block's time may be.
 const MAX_FUTURE: u32 = 2 * 60 * 60;
-/// The heaviest block (BIP 141).
-const MAX_WEIGHT: u64 = 4_000_000;
+/// The heaviest block, in weight units (BIP 141).
+pub const MAX_WEIGHT: u64 = 4_000_000;
 /// How a witness commitment's script begins: `OP_RETURN`, a push of 36 bytes, and the marker (BIP 141).
 const COMMITMENT: [u8; 6] = [0x6a, 0x24, 0xaa, 0x21, 0xa9, 0xed];
 
@@ -87,7 +87,7 @@ pub(super) fn check_block(block: &Block) -> Result<(), BlockError> {
 }
 
 /// `CheckTransaction`: what can be said of a transaction alone.
-fn check_transaction(tx: &Transaction) -> Result<(), BlockError> {
+pub(super) fn check_transaction(tx: &Transaction) -> Result<(), BlockError> {
     if tx.input.is_empty() {
         return Err(BlockError::NoInputs);
     }
@@ -147,7 +147,7 @@ pub(super) fn check_in_context(
 }
 
 /// `IsFinalTx`, at a height and a time in seconds since 1970.
-fn is_final(tx: &Transaction, height: u32, time: u32) -> bool {
+pub(super) fn is_final(tx: &Transaction, height: u32, time: u32) -> bool {
     let passed = match tx.lock_time {
         LockTime::Blocks(lock) => lock.to_consensus_u32() < height,
         LockTime::Seconds(lock) => lock.to_consensus_u32() < time,

@@ -1,18 +1,20 @@
-//! What the chain keeps: blocks, what they spent, and the unspent outputs.
+//! What the chain keeps: blocks, what they spent, where transactions are, and the unspent outputs.
 //!
-//! Three tables that are only reached by key, so that a database can take the place of memory. The index of headers is
+//! Four tables that are only reached by key, so that a database can take the place of memory. The index of headers is
 //! not here: it stays in memory, as Bitcoin Core's does.
 
-use bitcoin::{Block, BlockHash, OutPoint, TxOut};
+use bitcoin::{Block, BlockHash, OutPoint, TxOut, Txid};
 use std::collections::HashMap;
 
 /// An unspent output.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Coin {
-    pub(super) output: TxOut,
-    /// Of the block that made it.
-    pub(super) height: u32,
-    pub(super) coinbase: bool,
+pub struct Coin {
+    /// What it is worth, and who may spend it.
+    pub output: TxOut,
+    /// The height of the block that made it.
+    pub height: u32,
+    /// Whether that block's coinbase did.
+    pub coinbase: bool,
 }
 
 /// What a block spent.
@@ -27,6 +29,8 @@ pub(super) struct Store {
     blocks: HashMap<BlockHash, Block>,
     /// Of the blocks on the best chain.
     undo: HashMap<BlockHash, Undo>,
+    /// In which block of the best chain a transaction is.
+    places: HashMap<Txid, BlockHash>,
     coins: HashMap<OutPoint, Coin>,
 }
 
@@ -45,6 +49,18 @@ impl Store {
 
     pub(super) fn take_undo(&mut self, hash: &BlockHash) -> Option<Undo> {
         self.undo.remove(hash)
+    }
+
+    pub(super) fn place(&self, txid: &Txid) -> Option<BlockHash> {
+        self.places.get(txid).copied()
+    }
+
+    pub(super) fn put_place(&mut self, txid: Txid, hash: BlockHash) {
+        self.places.insert(txid, hash);
+    }
+
+    pub(super) fn take_place(&mut self, txid: &Txid) {
+        self.places.remove(txid);
     }
 
     pub(super) fn coin(&self, point: &OutPoint) -> Option<&Coin> {

@@ -53,11 +53,7 @@ fn known_block<'a>(chain: &'a Chain, params: &Params) -> Result<(BlockHash, &'a 
 
 pub(super) fn block(chain: &Chain, params: &Params) -> Result<Value, RpcError> {
     let (hash, block) = known_block(chain, params)?;
-    let verbosity = match params.get(1) {
-        None => 1,
-        Some(Value::Bool(verbose)) => i64::from(*verbose),
-        Some(_) => params.integer(1)?,
-    };
+    let verbosity = params.verbosity(1, 1)?;
     if verbosity <= 0 {
         return Ok(json!(serialize_hex(block)));
     }
@@ -118,7 +114,7 @@ fn header_object(chain: &Chain, hash: BlockHash, block: &Block) -> Map<String, V
 }
 
 /// A transaction as Bitcoin Core shows it, but for fees and for what is read out of scripts.
-fn transaction(tx: &Transaction) -> Value {
+pub(super) fn transaction(tx: &Transaction) -> Value {
     let outputs = tx.output.iter().enumerate().map(|(n, output)| {
         json!({"value": output.value.to_btc(), "n": n, "scriptPubKey": {"hex": output.script_pubkey.to_hex_string()}})
     });

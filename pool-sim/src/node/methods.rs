@@ -1,12 +1,12 @@
 //! The node's methods: names, parameters and errors, as Bitcoin Core has them.
 
 use super::rpc::{Context, RpcError};
-use super::{blocks, mining};
+use super::{blocks, mining, transactions};
 use bitcoin::BlockHash;
 use bitcoin::address::{Address, NetworkUnchecked};
 use bitcoin::hashes::sha256d;
 use bitcoin::hex::DisplayHex;
-use bitcoin::{Network, ScriptBuf};
+use bitcoin::{Amount, Denomination, Network, ScriptBuf, Txid};
 use serde_json::{Map, Value, json};
 
 /// A method, by its name; its parameters, by their places; and how both are shown.
@@ -35,8 +35,20 @@ const METHODS: &[Method] = &[
     method("getblocktemplate", &["template_request"], "getblocktemplate {\"rules\":[\"segwit\",...],...}"),
     method("getdifficulty", &[], "getdifficulty"),
     method("getmininginfo", &[], "getmininginfo"),
+    method("getmempoolinfo", &[], "getmempoolinfo"),
     method("getnetworkinfo", &[], "getnetworkinfo"),
+    method("getrawmempool", &["verbose", "mempool_sequence"], "getrawmempool ( verbose mempool_sequence )"),
+    method(
+        "getrawtransaction",
+        &["txid", "verbosity", "blockhash"],
+        "getrawtransaction \"txid\" ( verbosity \"blockhash\" )",
+    ),
     method("help", &["command"], "help ( \"command\" )"),
+    method(
+        "sendrawtransaction",
+        &["hexstring", "maxfeerate", "maxburnamount"],
+        "sendrawtransaction \"hexstring\" ( maxfeerate maxburnamount )",
+    ),
     method("stop", &["wait"], "stop"),
     method("submitblock", &["hexdata", "dummy"], "submitblock \"hexdata\" ( \"dummy\" )"),
     method("uptime", &[], "uptime"),
@@ -74,20 +86,24 @@ pub(super) async fn call(context: &Context, method: &str, params: Vec<Value>) ->
     let node = &context.node;
     match method.name {
         "generatetoaddress" => mining::generate(node, &params).await,
-        "getbestblockhash" => Ok(json!(node.chain().tip())),
-        "getblock" => blocks::block(&node.chain(), &params),
-        "getblockchaininfo" => Ok(blocks::chain_info(&node.chain())),
-        "getblockcount" => Ok(json!(node.chain().height())),
-        "getblockhash" => blocks::block_hash(&node.chain(), &params),
-        "getblockheader" => blocks::block_header(&node.chain(), &params),
+        "getbestblockhash" => Ok(json!(node.state().chain.tip())),
+        "getblock" => blocks::block(&node.state().chain, &params),
+        "getblockchaininfo" => Ok(blocks::chain_info(&node.state().chain)),
+        "getblockcount" => Ok(json!(node.state().chain.height())),
+        "getblockhash" => blocks::block_hash(&node.state().chain, &params),
+        "getblockheader" => blocks::block_header(&node.state().chain, &params),
         "getblocktemplate" => mining::block_template(context, &params).await,
-        "getdifficulty" => Ok(json!(blocks::difficulty(&node.chain()))),
-        "getmininginfo" => Ok(mining::mining_info(&node.chain())),
+        "getdifficulty" => Ok(json!(blocks::difficulty(&node.state().chain))),
+        "getmininginfo" => Ok(mining::mining_info(&node.state())),
+        "getmempoolinfo" => Ok(transactions::mempool_info(&node.state().mempool)),
         "getnetworkinfo" => Ok(network_info()),
+        "getrawmempool" => transactions::raw_mempool(&node.state().mempool, &params),
+        "getrawtransaction" => transactions::raw_transaction(&node.state(), &params),
         "help" => help(&params),
+        "sendrawtransaction" => transactions::send(node, &params),
         "submitblock" => mining::submit_block(node, &params),
         "uptime" => Ok(json!(context.started.elapsed().as_secs())),
-        "validateaddress" => Ok(validate_address(node.chain().params().network, params.string(0)?)),
+        "validateaddress" => Ok(validate_address(node.state().chain.params().network, params.string(0)?)),
         // "stop", as the table has no other.
         _ => {
             context.stop.send_replace(true);
@@ -137,10 +153,47 @@ impl Params {
         number.as_i64().ok_or_else(|| RpcError::new(RpcError::MISC, "JSON integer out of range"))
     }
 
+    /// How much is to be shown: a number, or false for 0 and true for 1.
+    pub(super) fn verbosity(&self, at: usize, default: i64) -> Result<i64, RpcError> {
+        match self.get(at) {
+            None => Ok(default),
+            Some(Value::Bool(verbose)) => Ok(i64::from(*verbose)),
+            Some(_) => self.integer(at),
+        }
+    }
+
+    pub(super) fn bool(&self, at: usize, default: bool) -> Result<bool, RpcError> {
+        match self.get(at) {
+            None => Ok(default),
+            Some(Value::Bool(value)) => Ok(*value),
+            Some(other) => Err(self.wrong_type(at, other, "bool")),
+        }
+    }
+
+    /// Bitcoins, as a number or as a text, to the satoshi.
+    pub(super) fn amount(&self, at: usize, default: Amount) -> Result<Amount, RpcError> {
+        let text = match self.get(at) {
+            None => return Ok(default),
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            Some(_) => return Err(RpcError::new(RpcError::TYPE, "Amount is not a number or string")),
+        };
+        Amount::from_str_in(&text, Denomination::Bitcoin).map_err(|_| RpcError::new(RpcError::TYPE, "Invalid amount"))
+    }
+
     /// A block's hash, as it is shown: byte-reversed hex.
     pub(super) fn block_hash(&self, at: usize) -> Result<BlockHash, RpcError> {
+        self.hash(at).map(BlockHash::from_raw_hash)
+    }
+
+    /// A transaction's id, as it is shown: byte-reversed hex.
+    pub(super) fn txid(&self, at: usize) -> Result<Txid, RpcError> {
+        self.hash(at).map(Txid::from_raw_hash)
+    }
+
+    fn hash(&self, at: usize) -> Result<sha256d::Hash, RpcError> {
         let (text, name) = (self.string(at)?, self.method.params.get(at).unwrap_or(&""));
-        text.parse::<sha256d::Hash>().map(BlockHash::from_raw_hash).map_err(|_| {
+        text.parse().map_err(|_| {
             let message = if text.len() == 64 {
                 format!("{name} must be hexadecimal string (not '{text}')")
             } else {

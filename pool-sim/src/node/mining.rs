@@ -3,15 +3,18 @@
 use super::blocks::{difficulty, target_hex};
 use super::methods::{Params, shorten};
 use super::rpc::{Context, RpcError};
-use super::{Node, now};
+use super::{Node, Pooled, State, now};
 use crate::chain::{Accepted, Chain};
 use bitcoin::consensus::deserialize;
+use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hex::FromHex;
 use bitcoin::{Block, Target};
 use serde_json::{Value, json};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A long poll ends by itself after this: the template's time has moved on.
+/// A long poll ends by itself after this: the template's time has moved on, and so has the mempool, perhaps.
 const LONG_POLL: Duration = Duration::from_secs(60);
 /// How many blocks one call may ask for, so that the node stays answerable.
 const MAX_GENERATE: u32 = 10_000;
@@ -36,7 +39,7 @@ pub(super) async fn block_template(context: &Context, params: &Params) -> Result
             let data = request.get("data").and_then(Value::as_str);
             let data = data.ok_or_else(|| RpcError::new(RpcError::TYPE, "Missing data String key for proposal"))?;
             let block = decode_block(data)?;
-            let verdict = node.chain().check_proposal(&block, now());
+            let verdict = node.state().chain.check_proposal(&block, now());
             return Ok(verdict.map_or_else(|error| json!(error.to_string()), |()| Value::Null));
         }
         Some(other) => {
@@ -75,10 +78,10 @@ fn template(node: &Node) -> Value {
         "vbavailable": {},
         "vbrequired": 0,
         "previousblockhash": template.previous_block_hash,
-        "transactions": [],
+        "transactions": transactions(&template.transactions),
         "coinbaseaux": {"flags": ""},
         "coinbasevalue": template.coinbase_value.to_sat(),
-        "longpollid": format!("{}{}", template.previous_block_hash, template.height),
+        "longpollid": format!("{}{}", template.previous_block_hash, template.mempool_updates),
         "target": target_hex(Target::from_compact(template.bits)),
         "mintime": template.min_time,
         "mutable": ["time", "transactions", "prevblock"],
@@ -93,6 +96,26 @@ fn template(node: &Node) -> Value {
     })
 }
 
+/// A template's transactions, each with the places, from 1 on, of those that it spends of.
+fn transactions(transactions: &[Arc<Pooled>]) -> Vec<Value> {
+    let places: HashMap<_, _> = transactions.iter().map(|pooled| pooled.txid).zip(1..).collect();
+    let show = |pooled: &Arc<Pooled>| {
+        let inputs = pooled.transaction.input.iter();
+        let depends: BTreeSet<u32> =
+            inputs.filter_map(|input| places.get(&input.previous_output.txid).copied()).collect();
+        json!({
+            "data": serialize_hex(&*pooled.transaction),
+            "txid": pooled.txid,
+            "hash": pooled.wtxid,
+            "depends": depends,
+            "fee": pooled.fee.to_sat(),
+            "sigops": pooled.sigops_cost,
+            "weight": pooled.weight,
+        })
+    };
+    transactions.iter().map(show).collect()
+}
+
 pub(super) fn submit_block(node: &Node, params: &Params) -> Result<Value, RpcError> {
     let block = decode_block(params.string(0)?)?;
     Ok(match node.submit_block(&block) {
@@ -103,7 +126,8 @@ pub(super) fn submit_block(node: &Node, params: &Params) -> Result<Value, RpcErr
     })
 }
 
-pub(super) fn mining_info(chain: &Chain) -> Value {
+pub(super) fn mining_info(state: &State) -> Value {
+    let State { chain, mempool } = state;
     let bits = chain.params().bits;
     let (bits, target) = (format!("{:08x}", bits.to_consensus()), target_hex(Target::from_compact(bits)));
     let difficulty = difficulty(chain);
@@ -113,7 +137,7 @@ pub(super) fn mining_info(chain: &Chain) -> Value {
         "difficulty": difficulty,
         "target": target,
         "networkhashps": network_hashrate(chain),
-        "pooledtx": 0,
+        "pooledtx": mempool.all().len(),
         "chain": chain.params().network.to_core_arg(),
         "next": {"height": chain.height() + 1, "bits": bits, "difficulty": difficulty, "target": target},
         "warnings": [],
@@ -138,7 +162,7 @@ pub(super) async fn generate(node: &Node, params: &Params) -> Result<Value, RpcE
     let count = count.ok_or_else(|| {
         RpcError::new(RpcError::PARAMETER, format!("nblocks: expected a number from 0 to {MAX_GENERATE}"))
     })?;
-    let script = params.address(1, node.chain().params().network)?;
+    let script = params.address(1, node.state().chain.params().network)?;
     // Off the tasks that answer others.
     let node = node.clone();
     let hashes = tokio::task::spawn_blocking(move || node.generate(count, &script)).await;

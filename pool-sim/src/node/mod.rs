@@ -1,23 +1,23 @@
-//! The node: a chain behind a lock, block templates, JSON-RPC, and templates for pools of Stratum V2.
+//! The node: a chain and a mempool behind a lock, block templates, JSON-RPC, and templates for pools of Stratum V2.
 
 mod auth;
 mod blocks;
+mod mempool;
 mod methods;
 mod mining;
 mod rpc;
 mod template;
 pub mod templates;
+mod transactions;
 
 pub use auth::{Auth, Cookie};
+pub use mempool::{MempoolError, Pooled};
 pub use rpc::{RpcError, RpcServer, serve};
 pub use template::Template;
 
-use crate::chain::{Accepted, BlockError, Chain, Params, bip34_script, coinbase_commitment};
-use bitcoin::block::{Header, Version};
-use bitcoin::{
-    Amount, Block, BlockHash, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxMerkleNode, TxOut, Witness, absolute,
-    transaction,
-};
+use crate::chain::{Accepted, BlockError, Chain, Coin, Params, coinbase_commitment};
+use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, Txid, Witness};
+use mempool::{Mempool, Room};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -39,8 +39,14 @@ pub struct Node {
 
 #[derive(Debug)]
 struct Inner {
-    chain: Mutex<Chain>,
+    state: Mutex<State>,
     tip: watch::Sender<Tip>,
+}
+
+#[derive(Debug)]
+struct State {
+    chain: Chain,
+    mempool: Mempool,
 }
 
 impl Node {
@@ -48,7 +54,8 @@ impl Node {
     pub fn new(params: Params) -> Node {
         let chain = Chain::new(params);
         let tip = watch::Sender::new(Tip { height: chain.height(), hash: chain.tip() });
-        Node { inner: Arc::new(Inner { chain: Mutex::new(chain), tip }) }
+        let state = Mutex::new(State { chain, mempool: Mempool::default() });
+        Node { inner: Arc::new(Inner { state, tip }) }
     }
 
     /// Tells of each new best block.
@@ -58,17 +65,27 @@ impl Node {
 
     /// What a block on the best one must be.
     pub fn template(&self) -> Template {
-        Template::new(&self.chain(), now())
+        self.template_with(Room::default())
+    }
+
+    /// The same, with this room for the coinbase.
+    fn template_with(&self, room: Room) -> Template {
+        let state = self.state();
+        Template::new(&state.chain, &state.mempool, room, now())
     }
 
     /// Takes a block in, as `submitblock` does: a coinbase that commits to witnesses but has none of its own gets the
     /// reserved value of 32 zeros.
     pub fn submit_block(&self, block: &Block) -> Result<Accepted, BlockError> {
-        let mut chain = self.chain();
+        let State { chain, mempool } = &mut *self.state();
+        let before = chain.tip();
         let accepted = match with_reserved_value(block) {
             Some(whole) => chain.accept(&whole, now()),
             None => chain.accept(block, now()),
         };
+        if chain.tip() != before {
+            mempool.follow(chain, left_behind(chain, before), now());
+        }
         let tip = Tip { height: chain.height(), hash: chain.tip() };
         // Sent under the lock, so that tips are told in the order in which they came.
         self.inner.tip.send_if_modified(|told| std::mem::replace(told, tip) != tip);
@@ -104,20 +121,54 @@ impl Node {
         self.submit_block(&block).map(|_| block.block_hash())
     }
 
+    /// Takes a transaction into the mempool, from where templates have it, if its fee is not above `max_fee`. One that is there
+    /// already stays.
+    pub fn send_transaction(&self, transaction: Transaction, max_fee: Option<Amount>) -> Result<Txid, MempoolError> {
+        let State { chain, mempool } = &mut *self.state();
+        mempool.add(chain, Arc::new(transaction), max_fee, now())
+    }
+
+    /// The transactions that wait for a block, in the order in which they came.
+    pub fn mempool(&self) -> Vec<Arc<Pooled>> {
+        self.state().mempool.all().to_vec()
+    }
+
     /// A block that is known, on whatever chain.
     pub fn block(&self, hash: &BlockHash) -> Option<Block> {
-        self.chain().block(hash).cloned()
+        self.state().chain.block(hash).cloned()
     }
 
     /// The best chain's block at a height.
     pub fn hash_at(&self, height: u32) -> Option<BlockHash> {
-        self.chain().hash_at(height)
+        self.state().chain.hash_at(height)
     }
 
-    fn chain(&self) -> MutexGuard<'_, Chain> {
-        // The chain undoes what it could not finish, so a panic elsewhere leaves it whole.
-        self.inner.chain.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The height of the best chain's block that has a transaction.
+    pub fn height_of(&self, txid: &Txid) -> Option<u32> {
+        let chain = &self.state().chain;
+        chain.height_of(&chain.block_of(txid)?)
     }
+
+    /// An output of the best chain that is not spent on it; the mempool may spend it.
+    pub fn coin(&self, point: &OutPoint) -> Option<Coin> {
+        self.state().chain.coin(point).cloned()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // The chain undoes what it could not finish, so a panic elsewhere leaves it whole.
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The transactions of the blocks that led to one that was the best, and that the best chain has no more, the lowest first.
+fn left_behind(chain: &Chain, tip: BlockHash) -> Vec<Transaction> {
+    let mut next = tip;
+    let mut blocks = Vec::new();
+    while let Some(block) = chain.block(&next).filter(|_| !chain.is_active(&next)) {
+        next = block.header.prev_blockhash;
+        blocks.push(block);
+    }
+    blocks.iter().rev().flat_map(|block| block.txdata.iter().cloned()).collect()
 }
 
 /// The block with the reserved value that its commitment implies, if it lacks it
@@ -136,47 +187,4 @@ fn with_reserved_value(block: &Block) -> Option<Block> {
 fn now() -> u32 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     u32::try_from(since).unwrap_or(u32::MAX)
-}
-
-impl Template {
-    /// The coinbase: its input's script begins with the height and goes on with `extra`; it pays to `script` and commits
-    /// to the witnesses. With its own witness.
-    pub fn coinbase(&self, extra: &[u8], script: &ScriptBuf) -> Transaction {
-        self.coinbase_to(extra, vec![TxOut { value: self.coinbase_value, script_pubkey: script.clone() }])
-    }
-
-    /// The same, with these outputs before the commitment.
-    pub fn coinbase_to(&self, extra: &[u8], mut outputs: Vec<TxOut>) -> Transaction {
-        let mut script_sig = bip34_script(self.height).into_bytes();
-        script_sig.extend_from_slice(extra);
-        let input = TxIn {
-            previous_output: OutPoint::null(),
-            script_sig: ScriptBuf::from_bytes(script_sig),
-            sequence: Sequence::MAX,
-            witness: Witness::from_slice(&[[0; 32]]),
-        };
-        outputs.push(TxOut { value: Amount::ZERO, script_pubkey: self.witness_commitment.clone() });
-        Transaction {
-            version: transaction::Version::TWO,
-            lock_time: absolute::LockTime::ZERO,
-            input: vec![input],
-            output: outputs,
-        }
-    }
-
-    /// A block without proof of work that pays to `script`.
-    pub fn block(&self, script: &ScriptBuf) -> Block {
-        // The input's script needs two bytes at least, and the first heights take one.
-        let coinbase = self.coinbase(&[0], script);
-        let merkle_root = TxMerkleNode::from_raw_hash(coinbase.compute_txid().to_raw_hash());
-        let header = Header {
-            version: Version::from_consensus(self.version),
-            prev_blockhash: self.previous_block_hash,
-            merkle_root,
-            time: self.current_time,
-            bits: self.bits,
-            nonce: 0,
-        };
-        Block { header, txdata: vec![coinbase] }
-    }
 }

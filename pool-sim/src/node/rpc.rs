@@ -41,6 +41,9 @@ impl RpcError {
     pub(super) const NOT_FOUND: i32 = -5;
     pub(super) const PARAMETER: i32 = -8;
     pub(super) const DESERIALIZATION: i32 = -22;
+    pub(super) const TRANSACTION: i32 = -25;
+    pub(super) const TRANSACTION_REJECTED: i32 = -26;
+    pub(super) const TRANSACTION_IN_CHAIN: i32 = -27;
     pub(super) const INVALID_REQUEST: i32 = -32600;
     pub(super) const METHOD_NOT_FOUND: i32 = -32601;
     pub(super) const PARSE: i32 = -32700;

@@ -5,7 +5,7 @@ use super::accounts::{Parts, Pay, Weights};
 use super::space::Space;
 use super::upstream::UpstreamJob;
 use crate::faults::JobChange;
-use crate::node::Template;
+use crate::node::{Pooled, Template};
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::{deserialize, serialize};
 use bitcoin::hashes::{Hash, sha256d};
@@ -47,6 +47,8 @@ pub struct PoolJob {
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
     Node {
+        /// What its block has beside the coinbase.
+        transactions: Arc<[Arc<Pooled>]>,
         /// What its shares are weighed against.
         weights: Weights,
         /// Who has what of it, if its coinbase settles that.
@@ -83,15 +85,18 @@ impl PoolJob {
             previous_block_hash: template.previous_block_hash,
             clean,
             coinbase: halves,
-            // The coinbase is the only transaction.
-            branches: Arc::default(),
+            branches: template.merkle_branch().into(),
             version: template.version,
             bits: template.bits,
             time: template.current_time,
             space,
             mask,
             family: format!("{number:x}"),
-            origin: Origin::Node { weights: pay.weights, parts: pay.parts },
+            origin: Origin::Node {
+                transactions: Arc::clone(&template.transactions),
+                weights: pay.weights,
+                parts: pay.parts,
+            },
         }
     }
 
@@ -235,7 +240,7 @@ impl PoolJob {
         (header.version.to_consensus() ^ self.version).cast_unsigned()
     }
 
-    /// The block with that header, of a job whose coinbase is the only transaction.
+    /// The block with that header, of a node's job.
     pub(super) fn block(
         &self,
         header: Header,
@@ -245,7 +250,9 @@ impl PoolJob {
         let mut coinbase: Transaction = deserialize(&self.coinbase(submit, number)).map_err(|_| Unbuildable)?;
         // The reserved value that the commitment was made with (BIP 141).
         coinbase.input[0].witness = Witness::from_slice(&[[0; 32]]);
-        Ok(Block { header, txdata: vec![coinbase] })
+        let Origin::Node { transactions, .. } = &self.origin else { return Err(Unbuildable) };
+        let transactions = transactions.iter().map(|pooled| Transaction::clone(&pooled.transaction));
+        Ok(Block { header, txdata: [coinbase].into_iter().chain(transactions).collect() })
     }
 
     fn coinbase(&self, submit: &Submit, number: [u8; EXTRANONCE1_SIZE]) -> Vec<u8> {

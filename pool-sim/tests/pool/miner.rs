@@ -193,7 +193,10 @@ pub(super) fn share_with(
     let bytes = |digits: &str| Vec::<u8>::from_hex(digits).unwrap();
     let coinbase = bytes(&[text(2), extranonce1, extranonce2, text(3)].concat());
     let _: bitcoin::Transaction = deserialize(&coinbase).unwrap();
-    assert_eq!(job[4], json!([]));
+    let join = |hash: sha256d::Hash, branch: &Value| {
+        sha256d::Hash::hash(&[&hash[..], &bytes(branch.as_str().unwrap())].concat())
+    };
+    let root = job[4].as_array().unwrap().iter().fold(sha256d::Hash::hash(&coinbase), join);
     let mut previous = bytes(text(1));
     previous.chunks_mut(4).for_each(<[u8]>::reverse);
     let ntime = word(7).checked_add_signed(seconds_later).unwrap();
@@ -201,7 +204,7 @@ pub(super) fn share_with(
         let header = [
             &(word(5) | version_bits).to_le_bytes()[..],
             &previous,
-            &sha256d::Hash::hash(&coinbase)[..],
+            &root[..],
             &ntime.to_le_bytes(),
             &word(6).to_le_bytes(),
             &nonce.to_le_bytes(),

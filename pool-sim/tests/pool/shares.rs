@@ -1,6 +1,8 @@
 //! What the pool says to a miner: shares and blocks, stale jobs, difficulty, options, rubbish.
 
-use super::miner::{EASY, Miner, setup, share};
+use super::miner::{EASY, Miner, setup, setup_on, share};
+use bitcoin::{Amount, OutPoint, Transaction, TxIn, TxOut, Witness};
+use pool_sim::node::Node;
 use pool_sim::pool::PoolEvent;
 use serde_json::json;
 use std::io::Write;
@@ -30,6 +32,33 @@ fn a_share_that_is_a_block_becomes_the_tip_and_brings_a_new_job() {
     assert_eq!(setup.node.block(&tip.hash).unwrap().header.version.to_consensus(), 0x2000_2000);
     assert!(setup.events.iter().any(|event| matches!(event, PoolEvent::Block { height: 17, refused: None, .. })));
     assert_eq!(miner.submit(&block), 22);
+}
+
+/// Transactions of the mempool are in the job's merkle branches, and in the block that a share makes.
+#[test]
+fn a_block_takes_the_transactions_with_it() {
+    let anybody = pool_sim::anyone_can_spend().script_pubkey();
+    let node = Node::new(pool_sim::chain::Params::regtest());
+    node.premine(110, &anybody).unwrap();
+    let coin = |height| OutPoint::new(node.block(&node.hash_at(height).unwrap()).unwrap().txdata[0].compute_txid(), 0);
+    let spend = |height| Transaction {
+        version: bitcoin::transaction::Version::TWO,
+        lock_time: bitcoin::absolute::LockTime::ZERO,
+        input: vec![TxIn { previous_output: coin(height), witness: Witness::from_slice(&[[0x51]]), ..TxIn::default() }],
+        output: vec![TxOut { value: Amount::from_sat(4_999_999_900), script_pubkey: anybody.clone() }],
+    };
+    let sent: Vec<_> = (1..=5).map(|height| node.send_transaction(spend(height), None).unwrap()).collect();
+    let setup = setup_on(node.clone(), |_| {});
+    let mut miner = Miner::ready(&setup, None);
+    let job = miner.job();
+    assert_eq!(job[4].as_array().unwrap().len(), 3);
+    assert_eq!(miner.submit(&share(&job, &miner.extranonce1, 0, 0, true)), 0);
+    let block = node.block(&node.tip().borrow().hash).unwrap();
+    assert_eq!(block.txdata[1..].iter().map(Transaction::compute_txid).collect::<Vec<_>>(), sent);
+    assert_eq!(block.txdata[0].output[0].value.to_sat(), 5_000_000_500);
+    assert!(block.check_merkle_root() && block.check_witness_commitment());
+    // The next job has none.
+    assert_eq!((miner.job()[4].clone(), node.mempool().len()), (json!([]), 0));
 }
 
 #[test]

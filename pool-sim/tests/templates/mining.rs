@@ -2,10 +2,16 @@
 
 use crate::client::{Choice, Client, Work};
 use crate::rig::Rig;
+use bitcoin::absolute::LockTime;
+use bitcoin::consensus::serialize;
 use bitcoin::hashes::Hash;
-use bitcoin::{CompactTarget, Target};
+use bitcoin::{
+    Amount, CompactTarget, OutPoint, ScriptBuf, Sequence, Target, Transaction, TxIn, TxOut, Witness, transaction,
+};
+use pool_sim::node::Node;
 use pool_sim::node::templates::TemplateEvent;
 use std::collections::BTreeSet;
+use template_distribution_sv2::NewTemplateOwned;
 
 #[test]
 fn a_solution_is_a_block_on_the_chain() {
@@ -78,6 +84,83 @@ fn several_pools_mine_on_one_node() {
     let now = Work { template: again, tip: work.tip.clone() };
     client.submit(&now.solve(&[7]));
     assert_eq!(rig.verdict(), None);
+}
+
+/// A transaction that pays this fee: it spends the coinbase of that height, which anybody can, with so much in its witness.
+fn transaction(node: &Node, height: u32, fee: u64, padding: usize) -> Transaction {
+    let spent = node.block(&node.hash_at(height).unwrap()).unwrap().txdata.remove(0);
+    let mut witness = Witness::from_slice(&[vec![7; padding]]);
+    witness.push([0x51]);
+    let input = TxIn {
+        previous_output: OutPoint::new(spent.compute_txid(), 0),
+        script_sig: ScriptBuf::new(),
+        sequence: Sequence::MAX,
+        witness,
+    };
+    let script_pubkey = pool_sim::anyone_can_spend().script_pubkey();
+    let value = spent.output[0].value - Amount::from_sat(fee);
+    Transaction {
+        version: transaction::Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![input],
+        output: vec![TxOut { value, script_pubkey }],
+    }
+}
+
+#[test]
+fn transactions_are_in_templates_and_in_blocks() {
+    let rig = Rig::start();
+    rig.node.premine(100, &pool_sim::anyone_can_spend().script_pubkey()).unwrap();
+    let (mut client, first) = Client::ready(rig.address);
+    let (mut greedy, _) = Client::ready(rig.address);
+    assert_eq!(client.transactions(first.id()), Ok(Vec::new()));
+    let sent: Vec<_> = (1..=3).map(|height| transaction(&rig.node, height, 1000, 10)).collect();
+    for transaction in &sent {
+        rig.node.send_transaction(transaction.clone(), None).unwrap();
+    }
+    // Now and then it is looked whether fees grew.
+    let mut template = client.template();
+    let fees =
+        |template: &NewTemplateOwned| template.coinbase_tx_value_remaining - first.template.coinbase_tx_value_remaining;
+    while fees(&template) < 3000 {
+        template = client.template();
+    }
+    assert!(!template.future_template && template.merkle_path.clone().into_inner().len() == 2);
+    assert_eq!(client.transactions(template.template_id), Ok(sent.iter().map(serialize).collect()));
+    // That of before can be mined on as well, and is no stale one.
+    assert_eq!(client.transactions(first.id()), Ok(Vec::new()));
+    // Who leaves no room has none of them.
+    greedy.constrain(999_708, 0);
+    while fees(&greedy.template()) > 0 {}
+    greedy.constrain(0, u16::MAX);
+    while fees(&greedy.template()) < 3000 {}
+
+    let work = Work { template, tip: first.tip.clone() };
+    client.submit(&work.solve(&[1, 2]));
+    assert_eq!(rig.verdict(), None);
+    let block = rig.node.block(&rig.tip()).unwrap();
+    assert_eq!(block.txdata[1..], sent);
+    assert!(block.check_merkle_root() && block.check_witness_commitment());
+    assert!(rig.node.mempool().is_empty());
+    assert_eq!(client.work().template.merkle_path.clone().into_inner().len(), 0);
+}
+
+/// A whole block's transactions go through; a pool that asks for them again and again, and reads nothing, is left.
+#[test]
+fn who_reads_nothing_is_left() {
+    let rig = Rig::start();
+    rig.node.premine(100, &pool_sim::anyone_can_spend().script_pubkey()).unwrap();
+    for height in 1..=9 {
+        let transaction = transaction(&rig.node, height, 1000, 390_000);
+        rig.node.send_transaction(transaction, None).unwrap();
+    }
+    let (mut client, work) = Client::ready(rig.address);
+    let list = client.transactions(work.id()).unwrap();
+    assert_eq!((list.len(), list.iter().map(Vec::len).sum::<usize>() > 3_500_000), (9, true));
+    for _ in 0..20 {
+        client.ask(work.id());
+    }
+    assert_eq!(rig.left(), "it took nothing for 10 s");
 }
 
 /// The chain judges, with its own words, what the server can make a block of.

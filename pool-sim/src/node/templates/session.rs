@@ -2,6 +2,7 @@
 
 use super::{Heard, Server, Solution, Talk, TalkError, TemplateEvent};
 use crate::chain::Accepted;
+use crate::node::Template;
 use midstate_stratum::message::MessageError;
 use midstate_stratum::v2::{FrameError, Frames, HandshakeError, TemplateServerMessage};
 use std::io;
@@ -86,7 +87,7 @@ impl Session<'_> {
         let late = sleep(OPEN_WITHIN);
         tokio::pin!(late);
         loop {
-            let is_open = self.talk.constraints().is_some();
+            let is_open = self.talk.is_open();
             tokio::select! {
                 biased;
                 tip = tips.changed(), if is_open => match tip {
@@ -132,18 +133,22 @@ impl Session<'_> {
 
     /// Gives the pool the node's template of now.
     async fn offer(&mut self) -> Result<(), End> {
-        let template = Arc::new(self.server.node.template());
-        for message in self.talk.offer(self.server.next_id(), template)? {
-            self.send(message).await?;
-        }
-        Ok(())
+        let template = self.server.node.template_with(self.talk.room());
+        self.give(template).await
     }
 
     /// The same, if it pays more than the last.
     async fn offer_better(&mut self) -> Result<(), End> {
-        let template = self.server.node.template();
+        let template = self.server.node.template_with(self.talk.room());
         let is_better = self.talk.last().is_none_or(|last| template.coinbase_value > last.coinbase_value);
-        if is_better { self.offer().await } else { Ok(()) }
+        if is_better { self.give(template).await } else { Ok(()) }
+    }
+
+    async fn give(&mut self, template: Template) -> Result<(), End> {
+        for message in self.talk.offer(self.server.next_id(), Arc::new(template))? {
+            self.send(message).await?;
+        }
+        Ok(())
     }
 
     fn submit(&self, solution: Solution) {

@@ -53,7 +53,7 @@ impl Solution {
         };
         let hash = header.block_hash();
         let block = if header.target().is_met_by(hash) {
-            let transactions = template.transactions.iter().map(|transaction| Transaction::clone(transaction));
+            let transactions = template.transactions.iter().map(|pooled| Transaction::clone(&pooled.transaction));
             Ok(Box::new(Block { header, txdata: iter::once(coinbase).chain(transactions).collect() }))
         } else {
             Err(SolutionError::HighHash)

@@ -1,8 +1,9 @@
 //! A pool's talk with the node, without a connection: what may be said when, and what is answered.
 
 use super::solution::{Solution, SolutionError};
-use crate::chain::bip34_script;
+use crate::chain::{MAX_WEIGHT, bip34_script};
 use crate::node::Template;
+use crate::node::mempool::Room;
 use bitcoin::hashes::Hash;
 use bitcoin::{Amount, Target, TxOut, consensus};
 use common_messages_sv2::{
@@ -26,8 +27,6 @@ use thiserror::Error;
 const MOST_TEMPLATES: usize = 64;
 /// So many messages that make no sense are no bad luck.
 const STORM: u32 = 30;
-/// The heaviest block (BIP 141).
-const MAX_WEIGHT: u64 = 4_000_000;
 /// What a block weighs at most without transactions and without the pool's outputs (specification, 7.1).
 const OWN_WEIGHT: u64 = 1168;
 
@@ -80,7 +79,7 @@ enum Stage {
     /// The connection is set up.
     SetUp,
     /// The pool said what it needs.
-    Open(CoinbaseOutputConstraints),
+    Open(Room),
 }
 
 /// One pool's talk.
@@ -158,11 +157,16 @@ impl Talk {
         self.given.back().map(|given| &*given.template)
     }
 
-    /// What the pool will put into its coinbases, once it said that: from then on there are templates for it.
-    pub fn constraints(&self) -> Option<CoinbaseOutputConstraints> {
+    /// Whether the pool said what it will put into its coinbases: from then on there are templates for it.
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    /// What its templates leave to it.
+    pub(super) fn room(&self) -> Room {
         match self.stage {
-            Stage::Open(constraints) => Some(constraints),
-            Stage::Silent | Stage::SetUp => None,
+            Stage::Open(room) => room,
+            Stage::Silent | Stage::SetUp => Room::default(),
         }
     }
 
@@ -193,7 +197,9 @@ impl Talk {
         if u64::from(size) > most {
             return Err(TalkError::NoRoom { size, most });
         }
-        self.stage = Stage::Open(constraints);
+        // The pool counts them as the limit of a block does.
+        let sigops_cost = constraints.coinbase_output_max_additional_sigops.into();
+        self.stage = Stage::Open(Room { weight: OWN_WEIGHT + 4 * u64::from(size), sigops_cost });
         Ok(Heard::Constraints)
     }
 
@@ -210,7 +216,7 @@ impl Talk {
             return Ok(TemplateServerMessage::TransactionsError(error));
         };
         let list = given.template.transactions.iter();
-        let list = list.map(|transaction| fits("transaction_list", consensus::serialize(&**transaction)));
+        let list = list.map(|pooled| fits("transaction_list", consensus::serialize(&*pooled.transaction)));
         Ok(TemplateServerMessage::Transactions(RequestTransactionDataSuccessOwned {
             template_id,
             // A block needs nothing else.

@@ -133,7 +133,7 @@ impl Open<'_> {
     pub(in crate::pool) fn share(&mut self, record: &ShareRecord, job: &PoolJob, node: &Node) -> Entered {
         let mut entered = Entered::default();
         let Some(judged) = &record.judged else { return entered };
-        let Origin::Node { weights, parts } = &job.origin else { return entered };
+        let Origin::Node { weights, parts, .. } = &job.origin else { return entered };
         let (weights, user) = (*weights, owner(&record.user));
         let header = judged.hash;
         let is_accepted = record.verdict.is_ok();
