@@ -118,7 +118,7 @@ async fn simulator() -> Simulator {
         renotify: Duration::from_secs(3600),
         ..PoolConfig::new(listen, difficulty, anyone_can_spend().script_pubkey())
     };
-    pool_sim::start(Config { rpc: None, pool, premine: 16 }, |_| {}).await.expect("a free port")
+    pool_sim::start(Config { rpc: None, templates: None, pool, premine: 16 }, |_| {}).await.expect("a free port")
 }
 
 /// Mines at the pool at this port until the runtime ends.

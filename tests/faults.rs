@@ -64,7 +64,9 @@ async fn play(text: &str) -> Verdict {
     let pay_to = pool_sim::anyone_can_spend().script_pubkey();
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let config = PoolConfig::new(listen, Difficulty::ONE, pay_to).with_faults(&faults);
-    let simulator = pool_sim::start(pool_sim::Config { rpc: None, pool: config, premine: 16 }, |_| {}).await.unwrap();
+    let simulator = pool_sim::start(pool_sim::Config { rpc: None, templates: None, pool: config, premine: 16 }, |_| {})
+        .await
+        .unwrap();
     let (found, from_engine) = mpsc::unbounded_channel();
     let engine = Engine::start(vec![Device::boxed()], move |event| drop(found.send(event))).unwrap();
     let (upstream, from_upstream) = spawn(vec![pool(simulator.pool_address().port()).into()]);

@@ -26,7 +26,7 @@ async fn simulator() -> Simulator {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let pool = PoolConfig::new(listen, Difficulty::ONE, anyone_can_spend().script_pubkey());
     let rpc = Some((listen, Auth::password("alice", PASSWORD)));
-    pool_sim::start(Config { rpc, pool, premine: 0 }, |_| {}).await.unwrap()
+    pool_sim::start(Config { rpc, templates: None, pool, premine: 0 }, |_| {}).await.unwrap()
 }
 
 fn node(simulator: &Simulator, password: &str, pay_to: &str) -> Node {

@@ -1,10 +1,12 @@
-//! Node, JSON-RPC and pool, started together.
+//! Node, JSON-RPC, template server and pool, started together.
 
 use crate::chain::{BlockError, Params};
+use crate::node::templates::{self, TemplateServer, TemplatesConfig};
 use crate::node::{Auth, Node, RpcServer, serve};
 use crate::pool::{Pool, PoolConfig, PoolError, PoolEvent};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use thiserror::Error;
 
 /// What to start.
@@ -12,6 +14,8 @@ use thiserror::Error;
 pub struct Config {
     /// Where JSON-RPC is served, port 0 for any that is free, and who may call. `None` leaves it out.
     pub rpc: Option<(SocketAddr, Auth)>,
+    /// Where other pools have templates of the node. `None` leaves it out.
+    pub templates: Option<TemplatesConfig>,
     /// The pool; its `pay_to` is paid by the premined blocks too.
     pub pool: PoolConfig,
     /// How many blocks are mined at once, dated before now.
@@ -32,21 +36,30 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The same for templates.
+    #[error("cannot listen on {address} for pools that want templates: {source}")]
+    Templates {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The pool does not start.
     #[error(transparent)]
     Pool(#[from] PoolError),
 }
 
-/// A node, its JSON-RPC and a pool on it, all running. Dropped, the pool stops and JSON-RPC goes on;
-/// [`Simulator::stop`] ends both.
+/// A node, its JSON-RPC, its template server and a pool on it, all running. Dropped, the pool and the template server stop and JSON-RPC
+/// goes on; [`Simulator::stop`] ends all.
 pub struct Simulator {
     node: Node,
     rpc: Option<RpcServer>,
+    templates: Option<TemplateServer>,
     pool: Pool,
 }
 
-/// Starts a regtest node with a new chain, its JSON-RPC, and a pool. `on_event` is called from the pool's tasks: keep it
-/// short.
+/// Starts a regtest node with a new chain, its JSON-RPC, its template server, and a pool. `on_event` is called from the tasks of the latter
+/// two: keep it short.
 pub async fn start(
     config: Config,
     on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
@@ -60,8 +73,18 @@ pub async fn start(
         }
         None => None,
     };
-    let pool = Pool::start(node.clone(), config.pool, on_event).await?;
-    Ok(Simulator { node, rpc, pool })
+    let on_event = Arc::new(on_event);
+    let templates = match config.templates {
+        Some(config) => {
+            let failed = |address| move |source| StartError::Templates { address, source };
+            let (failed, on_event) = (failed(config.listen), Arc::clone(&on_event));
+            let say = move |event| on_event(PoolEvent::Templates(event));
+            Some(templates::serve(node.clone(), config, say).await.map_err(failed)?)
+        }
+        None => None,
+    };
+    let pool = Pool::start(node.clone(), config.pool, move |event| on_event(event)).await?;
+    Ok(Simulator { node, rpc, templates, pool })
 }
 
 impl Simulator {
@@ -85,6 +108,11 @@ impl Simulator {
         self.rpc.as_ref().map(RpcServer::address)
     }
 
+    /// Where pools have templates, and by what they know that it is this node.
+    pub fn templates(&self) -> Option<&TemplateServer> {
+        self.templates.as_ref()
+    }
+
     /// Waits until somebody calls the method `stop`: for ever, without JSON-RPC.
     pub async fn stop_requested(&self) {
         match &self.rpc {
@@ -93,9 +121,9 @@ impl Simulator {
         }
     }
 
-    /// Closes the miners' connections, answers what JSON-RPC was asked already, and ends.
+    /// Closes the connections of miners and pools, answers what JSON-RPC was asked already, and ends.
     pub async fn stop(self) {
-        drop(self.pool);
+        drop((self.pool, self.templates));
         if let Some(rpc) = self.rpc {
             rpc.stop().await;
         }

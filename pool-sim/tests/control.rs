@@ -46,7 +46,7 @@ fn commands_are_done_at_once_and_errors_end_nothing() {
     let faults = Arc::new(Faults::new(Scenario::empty()));
     let pay_to = pool_sim::anyone_can_spend().script_pubkey();
     let config = PoolConfig::new(([127, 0, 0, 1], 0).into(), Difficulty::ONE, pay_to).with_faults(&faults);
-    let config = pool_sim::Config { rpc: None, pool: config, premine: 16 };
+    let config = pool_sim::Config { rpc: None, templates: None, pool: config, premine: 16 };
     let simulator = runtime.block_on(pool_sim::start(config, |_| {})).unwrap();
     let anywhere = "127.0.0.1:0".parse().unwrap();
     let control = runtime.block_on(Control::listen(&anywhere, Arc::clone(&faults))).unwrap();

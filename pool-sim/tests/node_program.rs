@@ -220,3 +220,34 @@ fn several_ports_differ_and_a_share_is_told_in_full() {
         assert_eq!((&share["accepted"], &share["hash"]), (&false.into(), &Value::Null));
     }
 }
+
+#[test]
+fn pools_know_the_node_again_by_its_authority() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = |command: Command| {
+        let running = start(command);
+        let address = running.ready["templates"].as_str().unwrap();
+        TcpStream::connect(address).unwrap();
+        running.ready["templates_authority"].as_str().unwrap().to_owned()
+    };
+    let serving = || {
+        let mut command = command(directory.path());
+        command.env_remove("POOL_SIM_SV2_AUTHORITY_FILE").args(["--listen-templates", "127.0.0.1:0"]);
+        command
+    };
+    let made = key(serving());
+    assert_eq!(key(serving()), made);
+    let file = directory.path().join("own");
+    std::fs::write(&file, "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2n\n").unwrap();
+    let mut own = serving();
+    own.arg("--sv2-authority-file").arg(&file);
+    assert_eq!(key(own), "9auqWEzQDVyd2oe1JVGFLMLHZtCo2FFqZwtKA5gd9xbuEu7PH72");
+    std::fs::write(&file, "mkDLTBBRxdBv998612qipDYoTK3YUrqLe8uWw7gu3iXbSrn2m\n").unwrap();
+    let (code, stderr) = finished(serving().arg("--sv2-authority-file").arg(&file));
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("is a letter missing, or changed?") && !stderr.contains("mkDL"), "{stderr}");
+    // Who wants nothing of it has no secret on the disk.
+    let other = tempfile::tempdir().unwrap();
+    assert_eq!(start(command(other.path())).ready["templates"], Value::Null);
+    assert!(!other.path().join("authority").exists());
+}

@@ -95,7 +95,7 @@ pub(super) fn run(args: &Args) -> Result<(), CliError> {
             ..PoolConfig::new(args.listen, difficulty, pay_to.script_pubkey())
         };
         let rpc = args.rpc.map(|listen| (listen, Auth::password("midstate", "midstate")));
-        let simulator = pool_sim::start(Config { rpc, pool, premine: args.premine }, |_| {});
+        let simulator = pool_sim::start(Config { rpc, templates: None, pool, premine: args.premine }, |_| {});
         let simulator = simulator.await.map_err(LocalError::Simulator)?;
         let node = simulator.node();
         if let Some(address) = simulator.rpc_address() {

@@ -1,6 +1,7 @@
 //! Events as lines, for people or as JSON.
 
 use bitcoin::hex::DisplayHex;
+use pool_sim::node::templates::TemplateEvent;
 use pool_sim::pool::accounts::{BlockRecord, PayoutRecord};
 use pool_sim::pool::{PoolEvent, UpstreamEvent, UpstreamVerdict};
 use serde_json::{Map, Value, json};
@@ -17,7 +18,9 @@ the node's word), code, refusal (a word for programs) and reason. A block has an
 as the accounts have it, each time its state changes: hash, height, reward (satoshis), state (immature, mature or orphaned), owed (to \
 whom, in satoshis), and paid (what of that its coinbase pays). A payout is a transaction that pays balances, each time its state \
 changes: txid, state (sending, paid or reversed), fee (satoshis), owed (what balances have less, in satoshis) and paid (what its \
-outputs have, in satoshis). What cannot be booked is unbooked, with an error.";
+outputs have, in satoshis). What cannot be booked is unbooked, with an error. Of pools that have templates of the node: \
+templates_joined, templates_turned_away, templates_solution (a block that one found: template_id, hash, accepted, and the reason if \
+not), templates_unreadable, templates_left.";
 
 /// What people see of a share; the rest is for programs.
 const SHOWN: [&str; 10] =
@@ -62,6 +65,7 @@ pub(super) fn describe(event: &PoolEvent) -> Value {
         }
         PoolEvent::Unbooked { error } => json!({"event": "unbooked", "error": error}),
         PoolEvent::Upstream(event) => describe_upstream(event),
+        PoolEvent::Templates(event) => describe_templates(event),
         PoolEvent::Unreadable { session, error } => json!({"event": "unreadable", "session": session, "error": error}),
     }
 }
@@ -101,6 +105,25 @@ fn describe_upstream(event: &UpstreamEvent) -> Value {
         UpstreamEvent::Unreadable(error) => json!({"event": "upstream_unreadable", "error": error}),
         UpstreamEvent::Lost { reason, retry } => {
             json!({"event": "upstream_lost", "reason": reason, "retry_seconds": retry.as_secs_f64()})
+        }
+    }
+}
+
+fn describe_templates(event: &TemplateEvent) -> Value {
+    match event {
+        TemplateEvent::Joined { client, peer, vendor } => {
+            json!({"event": "templates_joined", "client": client, "peer": peer.to_string(), "vendor": vendor})
+        }
+        TemplateEvent::TurnedAway { peer } => json!({"event": "templates_turned_away", "peer": peer.to_string()}),
+        TemplateEvent::Solution { client, template_id, hash, refused } => json!({
+            "event": "templates_solution", "client": client, "template_id": template_id, "hash": hash,
+            "accepted": refused.is_none(), "reason": refused,
+        }),
+        TemplateEvent::Unreadable { client, error } => {
+            json!({"event": "templates_unreadable", "client": client, "error": error})
+        }
+        TemplateEvent::Left { client, reason } => {
+            json!({"event": "templates_left", "client": client, "reason": reason})
         }
     }
 }

@@ -54,6 +54,7 @@ Examples:
   pool-sim --scenario restart-forgets --junit verdict.xml
   pool-sim --control 127.0.0.1:3300
   pool-sim --listen-v2 127.0.0.1:34254 --vardiff 20
+  pool-sim --listen-templates 127.0.0.1:8442 --premine 16
   pool-sim proxy --upstream stratum+tcp://pool.example:3333 --user ADDRESS.rig --listen 0.0.0.0:3334
 
 --listen may be followed by settings that differ for its port: ,start=D ,fixed=D ,vardiff=N or off ,min=D ,max=D ,interval=S \
@@ -279,7 +280,8 @@ async fn serve_until_stopped(
         Some(faults) => pool.with_faults(faults),
         None => pool,
     };
-    let config = Config { rpc: Some((cli.rpc, auth.clone())), pool, premine: cli.premine };
+    let templates = cli.sv2.templates(&cli.data_dir)?;
+    let config = Config { rpc: Some((cli.rpc, auth.clone())), templates, pool, premine: cli.premine };
     let json = cli.json;
     let control = cli.faults.listen(faults.as_ref()).await?;
     let simulator = pool_sim::start(config, move |event| say(json, &describe(&event))).await?;
@@ -298,6 +300,8 @@ async fn serve_until_stopped(
         "ports": v1.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "v2": v2.iter().zip(&authorities).map(|(address, authority)| sv2::url(*address, authority)).collect::<Vec<_>>(),
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
+        "templates": simulator.templates().map(|server| server.address().to_string()),
+        "templates_authority": simulator.templates().map(|server| server.authority().to_string()),
         "cookie": cookie.as_ref().map(|cookie| cookie.path().display().to_string()),
         "height": cli.premine,
         "control": control.as_ref().map(|control| control.address().to_string()),

@@ -5,6 +5,7 @@ use super::seconds;
 use clap::Args;
 use midstate_stratum::v2::Authority;
 use pool_sim::authority::{AuthorityFileError, read_or_make};
+use pool_sim::node::templates::TemplatesConfig;
 use pool_sim::pool::{Port, PortError, PortText};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,9 @@ pub(super) struct Sv2Args {
     /// Where miners of Stratum V2 connect, with settings as for --listen; may be given several times
     #[arg(long, value_name = "ADDRESS[,SETTING…]", value_parser = PortText::parse, conflicts_with = "played")]
     listen_v2: Vec<PortText>,
+    /// Where other pools have templates of the node, by the template distribution protocol of Stratum V2
+    #[arg(long, value_name = "ADDRESS")]
+    listen_templates: Option<SocketAddr>,
     /// The authority's secret, in base58 with a checksum; made if it is not there [default: authority in the data dir]
     #[arg(long, env = "POOL_SIM_SV2_AUTHORITY_FILE", value_name = "FILE")]
     sv2_authority_file: Option<PathBuf>,
@@ -41,6 +45,12 @@ impl Sv2Args {
         }
         let authority = self.authority(data_dir)?;
         Ok(ports.into_iter().map(|port| Port { authority: Some(authority.clone()), ..port }).collect())
+    }
+
+    /// The template server, if there is to be one.
+    pub(super) fn templates(&self, data_dir: &Path) -> Result<Option<TemplatesConfig>, AuthorityFileError> {
+        let config = |listen| Ok(TemplatesConfig { listen, authority: self.authority(data_dir)? });
+        self.listen_templates.map(config).transpose()
     }
 
     fn authority(&self, data_dir: &Path) -> Result<Authority, AuthorityFileError> {

@@ -22,10 +22,22 @@ const MOST: usize = 5_000;
 const MOST_WEIGHT_OF_ONE: u64 = 400_000;
 /// The most that the signature operations of one may cost (`MAX_STANDARD_TX_SIGOPS_COST`).
 const MOST_SIGOPS_OF_ONE: usize = MAX_SIGOPS_COST / 5;
-/// What a template leaves to the header and to the coinbase, which may pay a hundred miners.
-const LEFT_WEIGHT: u64 = 40_000;
-/// What it leaves to the coinbase's signature operations: four for an output to a public key's hash.
-const LEFT_SIGOPS: usize = 800;
+
+/// What a template leaves to the header and to the coinbase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// In weight units (BIP 141).
+    pub(super) weight: u64,
+    /// What its signature operations may cost.
+    pub(super) sigops_cost: usize,
+}
+
+impl Default for Room {
+    /// The coinbase may pay a hundred miners; an output to a public key's hash costs four.
+    fn default() -> Room {
+        Room { weight: 40_000, sigops_cost: 800 }
+    }
+}
 
 /// A transaction that waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,8 +234,8 @@ impl Mempool {
     }
 
     /// Those for a block, in an order that a block may have.
-    pub(super) fn choose(&self) -> Vec<Arc<Pooled>> {
-        let (mut weight, mut sigops_cost) = (LEFT_WEIGHT, LEFT_SIGOPS);
+    pub(super) fn choose(&self, room: Room) -> Vec<Arc<Pooled>> {
+        let Room { mut weight, mut sigops_cost } = room;
         let mut left = HashSet::new();
         let has_place = |pooled: &&Arc<Pooled>| {
             let needs_left = pooled.transaction.input.iter().any(|input| left.contains(&input.previous_output.txid));

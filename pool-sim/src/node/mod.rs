@@ -1,4 +1,4 @@
-//! The node: a chain and a mempool behind a lock, block templates, and JSON-RPC.
+//! The node: a chain and a mempool behind a lock, block templates, JSON-RPC, and templates for pools of Stratum V2.
 
 mod auth;
 mod blocks;
@@ -7,6 +7,7 @@ mod methods;
 mod mining;
 mod rpc;
 mod template;
+pub mod templates;
 mod transactions;
 
 pub use auth::{Auth, Cookie};
@@ -16,7 +17,7 @@ pub use template::Template;
 
 use crate::chain::{Accepted, BlockError, Chain, Coin, Params, coinbase_commitment};
 use bitcoin::{Amount, Block, BlockHash, OutPoint, ScriptBuf, Transaction, Txid, Witness};
-use mempool::Mempool;
+use mempool::{Mempool, Room};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
@@ -64,8 +65,13 @@ impl Node {
 
     /// What a block on the best one must be.
     pub fn template(&self) -> Template {
+        self.template_with(Room::default())
+    }
+
+    /// The same, with this room for the coinbase.
+    fn template_with(&self, room: Room) -> Template {
         let state = self.state();
-        Template::new(&state.chain, &state.mempool, now())
+        Template::new(&state.chain, &state.mempool, room, now())
     }
 
     /// Takes a block in, as `submitblock` does: a coinbase that commits to witnesses but has none of its own gets the

@@ -1,6 +1,6 @@
 //! What a block on the best one must be.
 
-use super::mempool::{Mempool, Pooled};
+use super::mempool::{Mempool, Pooled, Room};
 use crate::chain::{Chain, bip34_script};
 use bitcoin::block::{Header, Version};
 use bitcoin::hashes::{Hash, sha256d};
@@ -38,10 +38,10 @@ pub struct Template {
 }
 
 impl Template {
-    pub(super) fn new(chain: &Chain, mempool: &Mempool, now: u32) -> Template {
+    pub(super) fn new(chain: &Chain, mempool: &Mempool, room: Room, now: u32) -> Template {
         let height = chain.height() + 1;
         let min_time = chain.median_time_past(&chain.tip()) + 1;
-        let transactions = mempool.choose();
+        let transactions = mempool.choose(room);
         let fees: Amount = transactions.iter().map(|pooled| pooled.fee).sum();
         // The coinbase's own place in the witness merkle tree is zeros.
         let wtxids = transactions.iter().map(|pooled| pooled.wtxid.to_raw_hash());

@@ -3,6 +3,7 @@
 use super::ShareRecord;
 use super::accounts::{BlockRecord, PayoutRecord};
 use super::upstream::UpstreamEvent;
+use crate::node::templates::TemplateEvent;
 use bitcoin::BlockHash;
 use midstate_stratum::Difficulty;
 use std::net::SocketAddr;
@@ -80,6 +81,8 @@ pub enum PoolEvent {
     },
     /// Something happened between the pool and its upstream.
     Upstream(UpstreamEvent),
+    /// Something happened between the pool's node and another pool, which has its templates of it.
+    Templates(TemplateEvent),
     /// A miner sent what cannot be read. The session goes on.
     Unreadable {
         /// The session.

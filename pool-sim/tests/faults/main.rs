@@ -80,7 +80,9 @@ async fn play(name: &str, sin: Sin) -> Verdict {
     let faults = Arc::new(Faults::new(Scenario::load(name).unwrap()));
     let pay_to = pool_sim::anyone_can_spend().script_pubkey();
     let config = PoolConfig::new(([127, 0, 0, 1], 0).into(), Difficulty::ONE, pay_to).with_faults(&faults);
-    let simulator = pool_sim::start(pool_sim::Config { rpc: None, pool: config, premine: 16 }, |_| {}).await.unwrap();
+    let simulator = pool_sim::start(pool_sim::Config { rpc: None, templates: None, pool: config, premine: 16 }, |_| {})
+        .await
+        .unwrap();
     let client = Client::new(simulator.pool_address(), sin);
     let stop = Arc::new(AtomicBool::new(false));
     let thread = {

@@ -21,7 +21,7 @@ impl Pool {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let pay_to = pool_sim::anyone_can_spend().script_pubkey();
         let pool = PoolConfig::new(listen, Difficulty::new(1e-5).unwrap(), pay_to);
-        let config = Config { rpc: None, pool, premine: 16 };
+        let config = Config { rpc: None, templates: None, pool, premine: 16 };
         let simulator = runtime.block_on(pool_sim::start(config, |_| {})).unwrap();
         Pool { simulator, _runtime: runtime }
     }

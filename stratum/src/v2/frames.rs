@@ -185,7 +185,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
     pub async fn next(&mut self) -> Result<Frame, FrameError> {
         loop {
             let wanted = self.decoder.writable_len();
-            // Before there is room made for it.
+            // Before it is read: its header says how long it will be.
             if self.begun + wanted > self.most {
                 return Err(FrameError::Oversized { most: self.most });
             }
@@ -315,7 +315,14 @@ mod tests {
             }
             miner.send([&[0, 0, 1, 0xe8, 3, 0][..], &[0; 1000]].concat()).await.unwrap();
             assert!(matches!(pool.next().await, Err(FrameError::Oversized { most: MOST })));
-            drop(pool);
+            // That is known from its header, whatever else there is of it.
+            let (mut miner, mut pool) = shake(Some(AUTHORITY), |_| {}).await.unwrap();
+            let whole = miner.encoder.encode_transport(
+                SerializedFrame::from_bytes([&[0, 0, 1, 0xe8, 3, 0][..], &[0; 1000]].concat()).unwrap(),
+                &mut miner.encrypt,
+            );
+            miner.writer.write_all(&whole.unwrap()[..22]).await.unwrap();
+            assert!(matches!(pool.next().await, Err(FrameError::Oversized { most: MOST })));
         });
     }
 

@@ -9,11 +9,13 @@ mod frames;
 mod key;
 mod messages;
 mod mining;
+mod templates;
 
 pub use authority::{Authority, AuthorityError};
 pub use frames::{Frame, FrameError, Frames, HandshakeError};
 pub use key::{AuthorityKey, KeyError};
 pub use mining::{ClientMessage, ServerMessage};
+pub use templates::{TemplateClientMessage, TemplateServerMessage};
 
 /// The version of the protocol.
 pub const VERSION: u16 = 2;

@@ -1,0 +1,7 @@
+//! The node's template server, over real sockets, with a pool that is played by hand.
+
+mod client;
+mod fuzz;
+mod hostile;
+mod mining;
+mod rig;
