@@ -37,7 +37,7 @@ pub(super) struct PortArgs {
     /// How many connections one address may have (of IPv6, one network of 64 bits)
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections, value_parser = clap::value_parser!(u32).range(1..))]
     max_connections: u32,
-    /// How many lines a second are read from one connection; the rest waits
+    /// How many lines, or messages of V2, are read from one connection a second; the rest waits
     #[arg(long, value_name = "N", default_value_t = Limits::default().lines, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     max_lines: u32,
 }

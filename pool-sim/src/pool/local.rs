@@ -48,7 +48,6 @@ impl Local {
 /// Makes a job for each new tip, and now and then.
 pub(super) async fn make_jobs(shared: Arc<Shared>, jobs: watch::Sender<Arc<PoolJob>>, mut tips: watch::Receiver<Tip>) {
     let Some(local) = shared.source.local() else { return };
-    let Local { config, node, tips: known, desk } = local;
     let mut pays = true;
     loop {
         // After the job: miners do not wait for the disk.
@@ -58,22 +57,28 @@ pub(super) async fn make_jobs(shared: Arc<Shared>, jobs: watch::Sender<Arc<PoolJ
                 Ok(()) => true,
                 Err(_) => return,
             },
-            () = tokio::time::sleep(config.renotify) => false,
+            () = tokio::time::sleep(local.config.renotify) => false,
         };
-        // From now on the tip before is late.
-        known.look();
-        let (template, pay, settled) = next(node, desk, config);
-        for event in settled {
-            shared.say(event);
-        }
-        let make = |number| PoolJob::new(number, &template, pay, config.version_mask, clean);
-        let (job, forgotten) = shared.book.add(clean, make);
-        for id in &forgotten {
-            shared.seen.forget(id);
-        }
-        shared.say(PoolEvent::Job { id: job.id.clone(), height: job.height, clean });
-        jobs.send_replace(job);
+        jobs.send_replace(make_job(&shared, local, clean));
     }
+}
+
+/// Makes a job for all.
+pub(super) fn make_job(shared: &Shared, local: &Local, clean: bool) -> Arc<PoolJob> {
+    let Local { config, node, tips: known, desk } = local;
+    // From now on the tip before is late.
+    known.look();
+    let (template, pay, settled) = next(node, desk, config);
+    for event in settled {
+        shared.say(event);
+    }
+    let make = |number| PoolJob::new(number, &template, pay, config.version_mask, clean);
+    let (job, forgotten) = shared.book.add(clean, make);
+    for id in &forgotten {
+        shared.seen.forget(id);
+    }
+    shared.say(PoolEvent::Job { id: job.id.clone(), height: job.height, clean });
+    job
 }
 
 /// What the next job is made of, once the accounts know the best chain, and what that changed in them.

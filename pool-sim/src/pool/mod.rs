@@ -42,10 +42,11 @@ pub use refusal::Refusal;
 pub use upstream::{
     ProxyConfig, UpstreamConfig, UpstreamCounts, UpstreamEvent, UpstreamUrl, UpstreamVerdict, UrlError,
 };
+pub use v2::{Rehearsal, Step};
 pub use vardiff::{Pace, Vardiff};
 
 use crate::faults::Faults;
-use crate::node::Node;
+use crate::node::{Node, Tip};
 use accounts::{AccountsError, Desk, Figures};
 use book::Book;
 use job::Origin;
@@ -127,6 +128,9 @@ pub enum PoolError {
     Accounts(#[from] AccountsError),
 }
 
+/// What the tasks of a pool on a node share, and what makes jobs of the node's tips.
+type Prepared = (Arc<Shared>, watch::Sender<Arc<PoolJob>>, watch::Receiver<Tip>);
+
 /// A pool that runs. Dropped, it stops at once.
 pub struct Pool {
     first: SocketAddr,
@@ -143,6 +147,17 @@ impl Pool {
         on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
     ) -> Result<Pool, PoolError> {
         let listeners = listen(&config.ports).await?;
+        let (shared, sender, tips) = Pool::prepare(node, config, on_event)?;
+        let jobs = tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips));
+        Pool::run(shared, listeners, jobs)
+    }
+
+    /// A pool on a node, with its first job, that nobody can connect to yet and that makes no further jobs.
+    fn prepare(
+        node: Node,
+        config: PoolConfig,
+        on_event: impl Fn(PoolEvent) + Send + Sync + 'static,
+    ) -> Result<Prepared, PoolError> {
         let book = Book::default();
         // Taken before the first template: a tip that comes between is seen as new.
         let tips = node.tip();
@@ -172,8 +187,7 @@ impl Pool {
         for event in settled {
             shared.say(event);
         }
-        let jobs = tokio::spawn(make_jobs(Arc::clone(&shared), sender, tips));
-        Pool::run(shared, listeners, jobs)
+        Ok((shared, sender, tips))
     }
 
     /// Listens for miners, and is itself a miner of another pool. Miners are answered from the upstream's first job on.

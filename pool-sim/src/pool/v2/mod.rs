@@ -7,12 +7,15 @@
 //! - `talk`: what is heard and said on it, without a connection;
 //! - `opening`: how channels begin, change and end;
 //! - `channel`: one channel;
-//! - `said`: messages to miners, made of jobs and refusals.
+//! - `said`: messages to miners, made of jobs and refusals;
+//! - [`Rehearsal`]: connections that are played without a network.
 
 mod channel;
 mod opening;
+mod rehearsal;
 mod said;
 mod session;
 mod talk;
 
+pub use rehearsal::{Rehearsal, Step};
 pub(super) use session::run;
