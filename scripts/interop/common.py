@@ -146,12 +146,13 @@ def install_pyzmq(directory):
 
 def our_node(pool_sim, directory, difficulty, *options):
     """Starts pool-sim, with these options too. Returns the process and its JSON-RPC; the process's `host` and `port` are where miners
-    connect."""
+    connect, and `ready` is all that it said of that."""
     pool = Process(pool_sim, "--listen", "127.0.0.1:0", "--rpc", "127.0.0.1:0", "--data-dir", directory / "pool-sim-data",
                    "--start-difficulty", difficulty, "--pay-to", PAY_TO, "--json", *options, keep=directory / "pool-sim.log")
     ready = wait_for("pool-sim", lambda: pool.events("ready") or not pool.running(), 20)
     if ready is True:
         sys.exit("pool-sim ended:\n" + "\n".join(pool.lines[-10:]))
+    pool.ready = ready[0]
     pool.host, pool.port = ready[0]["listen"].rsplit(":", 1)
     pool.cookie = pathlib.Path(ready[0]["cookie"])
     return pool, Rpc(ready[0]["rpc"], *pool.cookie.read_text().strip().split(":", 1))
@@ -206,8 +207,29 @@ def start_sv2(directory, crate, port, config):
     return process
 
 
-def pool_sv2(directory, core, shares_per_minute, batch=1):
-    """Starts pool_sv2 on a bitcoin-node, which gives it its templates over IPC. It answers so many shares at once."""
+def core_templates(core):
+    """How pool_sv2 has its templates of a bitcoin-node: over IPC."""
+    return f"""
+[template_provider_type.BitcoinCoreIpc]
+version = 31
+network = "regtest"
+data_dir = "{core.datadir}"
+fee_threshold = 100
+min_interval = 5
+"""
+
+
+def our_templates(node):
+    """How pool_sv2 has its templates of our node, by what that said when it was ready: over the template distribution protocol."""
+    return f"""
+[template_provider_type.Sv2Tp]
+address = "{node['templates']}"
+public_key = "{node['templates_authority']}"
+"""
+
+
+def pool_sv2(directory, templates, shares_per_minute, batch=1):
+    """Starts pool_sv2 on a node, see core_templates and our_templates. It answers so many shares at once."""
     port = free_port()
     return start_sv2(directory, "pool_sv2", port, f"""
 authority_public_key = "{SV2_PUBLIC}"
@@ -219,12 +241,31 @@ server_id = 1
 pool_signature = "a pool"
 shares_per_minute = {shares_per_minute}
 share_batch_size = {batch}
-[template_provider_type.BitcoinCoreIpc]
-version = 31
-network = "regtest"
-data_dir = "{core.datadir}"
-fee_threshold = 100
-min_interval = 5
+{templates}""")
+
+
+def translator_sv2(directory, pool, shares_per_minute, hashrate):
+    """Starts translator_sv2 before a pool. It takes the weakest miner's hashrate for this, in hashes a second."""
+    port = free_port()
+    return start_sv2(directory, "translator_sv2", port, f"""
+downstream_address = "127.0.0.1"
+downstream_port = {port}
+max_supported_version = 2
+min_supported_version = 2
+downstream_extranonce2_size = 4
+verify_payout = false
+aggregate_channels = false
+supported_extensions = []
+[downstream_difficulty_config]
+min_individual_miner_hashrate = {hashrate}
+shares_per_minute = {shares_per_minute}
+enable_vardiff = true
+job_keepalive_interval_secs = 60
+[[upstreams]]
+address = "127.0.0.1"
+port = {pool.port}
+authority_pubkey = "{SV2_PUBLIC}"
+user_identity = "translator"
 """)
 
 
