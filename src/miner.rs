@@ -92,6 +92,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const GOODBYE: Duration = Duration::from_millis(500);
 /// Where so many shares wait for an answer, no more are searched: the difficulty is far too low, and they would fill the memory.
 const MOST_IN_FLIGHT: u64 = 1000;
+/// Of so many jobs it is known that their one share was sent, where there may be one.
+const SPENT: usize = 64;
 /// How often the counters are read for the hashrate, and said.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -128,6 +130,8 @@ pub struct Miner {
     unmoved: Option<[u8; 32]>,
     searched: Searched,
     paused: bool,
+    /// Where a job may have one share, those that had theirs: their sessions' numbers and their ids, the newest last.
+    spent: Option<VecDeque<(u64, String)>>,
 }
 
 impl Miner {
@@ -156,7 +160,16 @@ impl Miner {
             unmoved: None,
             searched: Searched::default(),
             paused: false,
+            spent: None,
         }
+    }
+
+    /// Sends one share of each job at most, and searches no further until the next job: for those who look at what each job brings. What
+    /// was found of the job in the same moment does not count as found.
+    #[must_use]
+    pub fn with_one_share_a_job(mut self) -> Miner {
+        self.spent = Some(VecDeque::new());
+        self
     }
 
     /// Works until there is something to say. Safe to drop and call again.
@@ -223,6 +236,7 @@ impl Miner {
         let mut unsent = self.take_waiting();
         while let Ok(event) = self.from_engine.try_recv() {
             match event {
+                engine::Event::Found { tag, .. } if self.is_spent(&tag.job) => {}
                 engine::Event::Found { worker, tag, header, hash } => {
                     self.stats.found += 1;
                     unsent.push(Share { origin: tag, header, hash, worker });
@@ -310,9 +324,30 @@ impl Miner {
     /// Goes on with the job, from where its search has come to.
     fn search_on(&mut self) {
         self.braked = false;
-        if let Some((_, stream)) = self.job.as_ref().filter(|_| !self.paused) {
-            self.engine.set_source(Box::new(stream.clone()));
+        match &self.job {
+            // As it was, but for its time, perhaps.
+            Some((job, _)) if self.is_spent(job) => self.engine.pause(),
+            Some((_, stream)) if !self.paused => self.engine.set_source(Box::new(stream.clone())),
+            _ => {}
         }
+    }
+
+    /// Whether a job had its one share.
+    fn is_spent(&self, job: &Job) -> bool {
+        let had = |spent: &VecDeque<(u64, String)>| {
+            spent.iter().any(|(session, id)| (*session, id) == (job.session, &job.id))
+        };
+        self.spent.as_ref().is_some_and(had)
+    }
+
+    /// Notes that a job has its share.
+    fn spend(&mut self, job: &Job) {
+        let Some(spent) = &mut self.spent else { return };
+        if spent.len() == SPENT {
+            spent.pop_front();
+        }
+        spent.push_back((job.session, job.id.clone()));
+        self.engine.pause();
     }
 
     fn on_engine(&mut self, event: engine::Event<Origin>) {
@@ -327,8 +362,12 @@ impl Miner {
             other => return self.said.push_back(Event::Engine(other)),
         };
         let share = Share { origin: tag, header, hash, worker };
+        if self.is_spent(&share.origin.job) {
+            return;
+        }
         self.stats.found += 1;
         if self.tip == Some(share.origin.job.previous_block_hash) {
+            self.spend(&share.origin.job);
             self.send(share);
         } else {
             self.drop_stale(vec![share]);

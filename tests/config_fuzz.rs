@@ -96,6 +96,11 @@ fn pool() -> impl Strategy<Value = Table> {
             ("suggest_difficulty", (1e-9..1e12).prop_map(Value::from).boxed()),
             ("minimum_difficulty", number(1..=u32::MAX)),
         ];
+        if cfg!(feature = "v2") {
+            for setting in ["device_vendor", "device_hardware", "device_firmware", "device_id"] {
+                settings.push((setting, text(r"\PC{0,12}")));
+            }
+        }
         if cfg!(feature = "payout") {
             let address = "bcrt1qrxcucnxg57q5lrq8qnhjm2yg8sac3v3jejqq9h";
             let payout = proptest::option::of(1u32..=100).prop_map(move |least| match least {
@@ -142,6 +147,7 @@ fn file() -> impl Strategy<Value = Table> {
     table(vec![
         ("share_log", text(r"\PC{0,12}")),
         ("json", yes()),
+        ("single_submit", yes()),
         ("defaults", pool().prop_map(Value::from).boxed()),
         ("backends", backends.prop_map(Value::from).boxed()),
         ("pool", proptest::collection::vec(whole, 0..4).prop_map(Value::from).boxed()),
@@ -153,6 +159,7 @@ fn written(config: &Config) -> Table {
     let mut table = Table::new();
     put(&mut table, "share_log", config.share_log.as_ref().map(|path| path.to_str().unwrap()));
     put(&mut table, "json", config.json);
+    put(&mut table, "single_submit", config.single_submit);
     table.insert("defaults".to_owned(), written_pool(&config.defaults).into());
     table.insert("backends".to_owned(), written_backends(&config.backends).into());
     table.insert("pool".to_owned(), config.pools.iter().map(written_pool).collect::<Vec<_>>().into());
@@ -179,6 +186,15 @@ fn written_pool(pool: &PoolConfig) -> Table {
     put(&mut table, "socks5", pool.socks5.clone());
     put(&mut table, "suggest_difficulty", pool.suggest_difficulty.map(Difficulty::get));
     put(&mut table, "minimum_difficulty", pool.minimum_difficulty.map(|difficulty| difficulty.get() as i64));
+    #[cfg(feature = "v2")]
+    for (setting, text) in [
+        ("device_vendor", &pool.device_vendor),
+        ("device_hardware", &pool.device_hardware),
+        ("device_firmware", &pool.device_firmware),
+        ("device_id", &pool.device_id),
+    ] {
+        put(&mut table, setting, text.clone());
+    }
     #[cfg(feature = "payout")]
     put(&mut table, "verify_payout", pool.verify_payout.as_ref().map(shown));
     #[cfg(feature = "payout")]

@@ -244,6 +244,40 @@ fn a_job_that_comes_again_and_again_is_searched_once() {
     }
 }
 
+/// Nearly every hash is a share: of each job one is sent, and nothing is searched until the next.
+#[test]
+fn where_that_is_asked_for_each_job_has_one_share() {
+    let (listener, port) = listener();
+    let mut rig = Rig::of(&scripted::url(port));
+    rig.miner = rig.miner.with_one_share_a_job();
+    let pool = std::thread::spawn(move || {
+        let mut pool = scripted::Pool::welcome(&listener);
+        pool.call("mining.set_difficulty", &json!([1e-9]));
+        for number in 0..10 {
+            let mut notify = job(&number.to_string());
+            pool.call("mining.notify", &notify);
+            // Another would come before that of the next job.
+            let submit = pool.expect("mining.submit");
+            assert_eq!(submit["params"][1], notify[0]);
+            pool.answer(&submit, &json!(true));
+            std::thread::sleep(Duration::from_millis(50));
+            // The same again, as some pools do.
+            notify[8] = json!(false);
+            pool.call("mining.notify", &notify);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        pool
+    });
+    rig.mine_until(|_| pool.is_finished());
+    let hashes = rig.miner.stats().hashes();
+    let wait = Instant::now() + Duration::from_millis(200);
+    rig.mine_until(|_| Instant::now() > wait);
+    assert_eq!(rig.miner.stats().hashes(), hashes);
+    let (stats, _) = rig.finish();
+    assert_eq!((stats.found, stats.accepted), (10, 10));
+    drop(pool.join().unwrap());
+}
+
 /// Accepts shares, up to the first of this job.
 fn accept_until(pool: &mut scripted::Pool, job: &Value) {
     loop {

@@ -9,6 +9,8 @@ mod simulated {
     pub(crate) mod device;
     pub(crate) mod miner;
     pub(crate) mod pool;
+    #[cfg(feature = "v2")]
+    pub(crate) mod v2;
 }
 
 use common::joined::pool;
@@ -25,6 +27,21 @@ use std::time::Duration;
 
 /// What the miner said, in words, of the pool of this number.
 type Said = Arc<Mutex<Vec<(usize, &'static str)>>>;
+
+/// What an event says of a session or a tip, and of which pool.
+fn of_tips(event: &Event) -> Option<(&str, &'static str)> {
+    let Event::Upstream(event) = event else { return None };
+    match event {
+        upstream::Event::Connected { url, .. } => Some((url, "connected")),
+        upstream::Event::OldTip { url, .. } => Some((url, "outdated")),
+        upstream::Event::Disconnected { url, error: SessionError::OldTip(_), .. } => Some((url, "left")),
+        upstream::Event::Disconnected { url, error: SessionError::Better { .. }, .. } => {
+            Some((url, "left for a better"))
+        }
+        upstream::Event::Disconnected { error, .. } => panic!("{error}"),
+        _ => None,
+    }
+}
 
 struct Rig {
     clock: Clock,
@@ -47,17 +64,7 @@ impl Rig {
         let ports: Vec<_> = pools.iter().map(|pool| pool.port).collect();
         let said = Said::default();
         let miner = Driven::start(sources, &due, &activity, Arc::clone(&said), move |said, event| {
-            let Event::Upstream(event) = event else { return };
-            let (url, what) = match event {
-                upstream::Event::Connected { url, .. } => (url, "connected"),
-                upstream::Event::OldTip { url, .. } => (url, "outdated"),
-                upstream::Event::Disconnected { url, error: SessionError::OldTip(_), .. } => (url, "left"),
-                upstream::Event::Disconnected { url, error: SessionError::Better { .. }, .. } => {
-                    (url, "left for a better")
-                }
-                upstream::Event::Disconnected { error, .. } => panic!("{error}"),
-                _ => return,
-            };
+            let Some((url, what)) = of_tips(event) else { return };
             let place = ports.iter().position(|port| url.ends_with(&port.to_string())).unwrap();
             said.lock().unwrap().push((place, what));
         });
@@ -170,5 +177,44 @@ fn of_several_with_quotas_one_on_an_old_tip_has_no_part() {
         assert!(rig.accepted(0) >= accepted + 20, "{}", rig.accepted(0) - accepted);
         assert_eq!(rig.said(), []);
         rig.finish().await;
+    });
+}
+
+#[cfg(feature = "v2")]
+#[test]
+fn a_pool_of_v2_on_an_old_tip_gives_way_too() {
+    run(async {
+        let (activity, due) = (Activity::default(), Due::default());
+        let clock = Clock::stop(&activity);
+        let first = simulated::v2::V2::listen(&activity).await;
+        let second = Pool::new(&activity, 0, 1 << 12).listen().await;
+        let mut of_v2 = pool(first.port);
+        of_v2.url = format!("stratum2+tcp://127.0.0.1:{}/{}", first.port, first.authority.key()).parse().unwrap();
+        let sources = vec![Source::Pool(of_v2), Source::Pool(pool(second.port))];
+        let said = Said::default();
+        let miner = Driven::start(sources, &due, &activity, Arc::clone(&said), |said, event| {
+            let Some((url, what)) = of_tips(event) else { return };
+            said.lock().unwrap().push((usize::from(!url.starts_with("stratum2")), what));
+        });
+        let seconds = async |seconds| {
+            for _ in 0..seconds {
+                due.fetch_add(1, Ordering::Relaxed);
+                clock.pass(Duration::from_secs(1)).await;
+            }
+            std::mem::take(&mut *said.lock().unwrap())
+        };
+        assert_eq!(seconds(5).await, [(0, "connected")]);
+        assert!(first.accepted.load(Ordering::Relaxed) > 0);
+        // Back on the block from which it went on.
+        for tip in [2, 1] {
+            first.build_on(tip);
+            assert_eq!(seconds(10).await, []);
+        }
+        second.build_on(9, true);
+        assert_eq!(seconds(80).await, [(0, "outdated"), (0, "left"), (1, "connected")]);
+        first.build_on(3);
+        assert_eq!(seconds(20).await, [(1, "left for a better"), (0, "connected")]);
+        let (stats, _) = miner.finish(&clock).await;
+        assert_eq!(stats.found, stats.accepted + stats.rejected + stats.stale + stats.lost);
     });
 }

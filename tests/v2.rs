@@ -220,9 +220,10 @@ fn a_pool_is_told_what_was_asked_for() {
     let mut settings = v2::pool(port);
     settings.nominal_hashrate = Some("5e12".parse().unwrap());
     settings.minimum_difficulty = Some(Difficulty::new(1.0).unwrap());
+    settings.device.id = "rig7".to_owned();
     let mut miner = Miner::with([settings]);
     let mut pool = V2Pool::accept(&listener);
-    pool.set_up(0);
+    assert_eq!(pool.set_up(0).device_id.as_utf8_or_hex(), "rig7");
     let open = pool.open();
     assert!((open.nominal_hash_rate / 5e12 - 1.0).abs() < 1e-6);
     assert_eq!(open.max_target.to_array(), Target::DIFFICULTY_1.to_le_bytes());
@@ -230,7 +231,9 @@ fn a_pool_is_told_what_was_asked_for() {
 
     // What cannot be is said before anybody is asked.
     let url = v2::url(port);
+    let long = format!("--device-id {}", "x".repeat(256));
     for (flags, words) in [
+        (&*long, "256 bytes; expected 255 at most"),
         ("--nominal-hashrate fast", "expected hashes a second"),
         ("--sv2-channel group", "expected extended or standard"),
         (
@@ -307,6 +310,22 @@ fn pools_of_both_protocols_take_each_others_place() {
     while !matches!(miner.next(), Event::Job { job, .. } if job.id == "1") {}
 }
 
+#[test]
+fn a_pool_that_is_tried_beside_another_is_told_that_this_was_all() {
+    let [(first, v2_port), (second, v1_port)] = [listener(), listener()];
+    let mut miner = Miner::with([v2::pool(v2_port), joined::pool(v1_port)]);
+    drop(first.accept().unwrap());
+    let mut pool = Pool::welcome(&second);
+    pool.call("mining.notify", &scripted::job("v1"));
+    let mut tried = V2Pool::welcome(&first);
+    tried.work(1);
+    tried.expect(mining_sv2::MESSAGE_TYPE_CLOSE_CHANNEL);
+    assert!(tried.read().is_none());
+    let mut pool = V2Pool::welcome(&first);
+    pool.work(2);
+    while !matches!(miner.next(), Event::Job { job, .. } if job.id == "2") {}
+}
+
 /// What a session ends with.
 fn refused(miner: &mut Miner) -> V2Error {
     match miner.disconnected().0 {
@@ -348,8 +367,10 @@ fn the_program_mines_on_it() {
         pool.submits.len()
     });
     let url = v2::url(port);
-    let ended =
-        run(&format!("mine --url {url} --user alice --json --seconds 3 --backend cpu --threads 1 --trace-messages"));
+    let device = "--device-vendor me --device-hardware board --device-firmware 9 --device-id rig7";
+    let ended = run(&format!(
+        "mine --url {url} --user alice --json --seconds 3 --backend cpu --threads 1 --trace-messages {device}"
+    ));
     let summary = ended.summary();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     let accepted = summary["shares_accepted"].as_u64().unwrap() as usize;
@@ -363,4 +384,5 @@ fn the_program_mines_on_it() {
     ] {
         assert!(ended.err.contains(&format!("{url} {words}")), "{words}: {}", ended.err);
     }
+    assert!(ended.err.contains("vendor: me, hardware_version: board, firmware: 9, device_id: rig7)"), "{}", ended.err);
 }

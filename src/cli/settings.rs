@@ -12,7 +12,7 @@ use midstate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
 #[cfg(feature = "v2")]
-use midstate::upstream::{ChannelKind, NominalHashrate};
+use midstate::upstream::{ChannelKind, Device, NominalHashrate};
 #[cfg(feature = "solo")]
 use midstate::upstream::{MAX_TAG, ZmqUrl};
 use midstate_stratum::Difficulty;
@@ -81,6 +81,23 @@ pub(super) struct SettingArgs {
     #[cfg(feature = "v2")]
     #[arg(long, value_name = "H/S|xN")]
     pub nominal_hashrate: Option<NominalHashrate>,
+    /// For Stratum V2, who made the device, as the pool is told [default: midstate]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_short)]
+    pub device_vendor: Option<String>,
+    /// For Stratum V2, what hardware the pool is told that it is [default: nothing]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_short)]
+    pub device_hardware: Option<String>,
+    /// For Stratum V2, what firmware the pool is told that runs on it [default: the version]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_short)]
+    pub device_firmware: Option<String>,
+    /// For Stratum V2, which of its kind the pool is told that the device is; where pools write it down, they know the device again
+    /// [default: nothing]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "TEXT", value_parser = parse_short)]
+    pub device_id: Option<String>,
     /// Print each message to and from pools to the standard error: the lines of Stratum V1, the decoded messages of V2; passwords are hidden
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]
@@ -113,6 +130,10 @@ pub(super) struct SettingArgs {
     /// The part of the time in which CPU threads search; the rest of it they rest [default: 100%]
     #[arg(long, value_name = "PERCENT")]
     pub throttle: Option<Throttle>,
+    /// Send one share of each job at most, and search no further until the next job
+    #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
+        value_parser = BoolishValueParser::new())]
+    pub single_submit: Option<bool>,
     /// Print one JSON object a line
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]
@@ -125,6 +146,9 @@ enum ValueError {
     #[cfg(feature = "solo")]
     #[error("{0} bytes; expected {MAX_TAG} at most")]
     Tag(usize),
+    #[cfg(feature = "v2")]
+    #[error("{0} bytes; expected {most} at most", most = Device::LONGEST)]
+    Long(usize),
     #[error("{0:?}; expected a number above 0")]
     Difficulty(String),
 }
@@ -132,6 +156,11 @@ enum ValueError {
 fn parse_difficulty(text: &str) -> Result<Difficulty, ValueError> {
     let difficulty = text.parse().ok().and_then(|difficulty| Difficulty::new(difficulty).ok());
     difficulty.ok_or_else(|| ValueError::Difficulty(text.to_owned()))
+}
+
+#[cfg(feature = "v2")]
+fn parse_short(text: &str) -> Result<String, ValueError> {
+    if text.len() > Device::LONGEST { Err(ValueError::Long(text.len())) } else { Ok(text.to_owned()) }
 }
 
 #[cfg(feature = "solo")]
@@ -175,6 +204,14 @@ impl SettingArgs {
             sv2_channel: self.sv2_channel.filter(|_| of("sv2_channel")),
             #[cfg(feature = "v2")]
             nominal_hashrate: self.nominal_hashrate.filter(|_| of("nominal_hashrate")),
+            #[cfg(feature = "v2")]
+            device_vendor: self.device_vendor.clone().filter(|_| of("device_vendor")),
+            #[cfg(feature = "v2")]
+            device_hardware: self.device_hardware.clone().filter(|_| of("device_hardware")),
+            #[cfg(feature = "v2")]
+            device_firmware: self.device_firmware.clone().filter(|_| of("device_firmware")),
+            #[cfg(feature = "v2")]
+            device_id: self.device_id.clone().filter(|_| of("device_id")),
             trace_messages: self.trace_messages.filter(|_| of("trace_messages")),
             socks5: self.socks5.clone().filter(|_| of("socks5")),
             suggest_difficulty: self.suggest_difficulty.filter(|_| of("suggest_difficulty")),

@@ -10,7 +10,7 @@ use thiserror::Error;
 const ALIKE: f64 = 0.8;
 
 /// Settings that only some builds have, and the feature that brings them.
-const OF_FEATURES: [(&str, &str); 9] = [
+const OF_FEATURES: [(&str, &str); 13] = [
     ("verify_payout", "payout"),
     ("strict", "payout"),
     ("rpc_cookie", "solo"),
@@ -20,6 +20,10 @@ const OF_FEATURES: [(&str, &str); 9] = [
     ("sv2_insecure", "v2"),
     ("sv2_channel", "v2"),
     ("nominal_hashrate", "v2"),
+    ("device_vendor", "v2"),
+    ("device_hardware", "v2"),
+    ("device_firmware", "v2"),
+    ("device_id", "v2"),
 ];
 
 /// What is wrong with a configuration file. Lines are counted from 1.

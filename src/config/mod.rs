@@ -49,6 +49,8 @@ pub struct Config {
     pub share_log: Option<PathBuf>,
     /// Whether one JSON object a line is printed.
     pub json: Option<bool>,
+    /// Whether one share of each job is sent at most.
+    pub single_submit: Option<bool>,
 }
 
 /// What is said of a pool or a node.
@@ -81,6 +83,22 @@ pub struct PoolConfig {
     #[cfg(feature = "v2")]
     #[serde(deserialize_with = "value::text")]
     pub nominal_hashrate: Option<NominalHashrate>,
+    /// For Stratum V2, who made the device, as the pool is told; 255 bytes at most, as each of the three that follow.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::short")]
+    pub device_vendor: Option<String>,
+    /// What it is.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::short")]
+    pub device_hardware: Option<String>,
+    /// What runs on it.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::short")]
+    pub device_firmware: Option<String>,
+    /// Which of its kind it is.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::short")]
+    pub device_id: Option<String>,
     /// Whether each message is printed, both ways.
     pub trace_messages: Option<bool>,
     /// A SOCKS5 proxy, as `HOST:PORT`.
@@ -206,7 +224,9 @@ mod tests {
             ("[[pools]]\nuser = \"a\"\n", &["line 1: \"pools\": no such setting; expected \"pool\""]),
             (
                 "zzz = 1",
-                &["line 1: \"zzz\": no such setting; expected one of pool, defaults, backends, share_log, json"],
+                &[
+                    "line 1: \"zzz\": no such setting; expected one of pool, defaults, backends, share_log, json, single_submit",
+                ],
             ),
             ("[pool]\nurl = \"stratum+tcp://h:1\"", &["line 1: pool: ", "map", "expected a sequence"]),
             ("[defaults]\nurl = \"stratum+tcp://h:1\"", &["line 2: defaults: url: expected in a [[pool]] only"]),

@@ -2,6 +2,8 @@
 
 use crate::backend::cpu::Kernel;
 use crate::backend::{GpuOptions, OpenError};
+#[cfg(feature = "v2")]
+use crate::upstream::Device;
 #[cfg(feature = "solo")]
 use crate::upstream::{MAX_TAG, NodeUrl};
 use crate::upstream::{PoolUrl, UrlError};
@@ -102,6 +104,16 @@ pub(super) fn texts<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(from: D
 pub(super) fn not_empty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(from)?;
     if text.is_empty() { Err(D::Error::custom("\"\"; expected a text that is not empty")) } else { Ok(Some(text)) }
+}
+
+/// A text of 255 bytes at most, as Stratum V2 has room for.
+#[cfg(feature = "v2")]
+pub(super) fn short<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    if text.len() <= Device::LONGEST {
+        return Ok(Some(text));
+    }
+    Err(D::Error::custom(format!("{} bytes; expected {} at most", text.len(), Device::LONGEST)))
 }
 
 pub(super) fn difficulty<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Difficulty>, D::Error> {

@@ -20,7 +20,7 @@ use crate::job::Share;
 use std::time::Duration;
 use tokio::sync::mpsc::{Sender, UnboundedReceiver, channel, unbounded_channel};
 use tokio::sync::watch::Receiver;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout_at};
 
 /// How long a pool may take from being asked to its first job, when it is tried beside another.
 const TRIAL: Duration = Duration::from_secs(20);
@@ -132,8 +132,10 @@ impl Candidate {
     pub(super) async fn trial(&self, hashrate: &Receiver<f64>) -> Result<(), SessionError> {
         let (events, mut said) = channel(EVENTS);
         let (_handle, mut no_shares) = unbounded_channel();
-        let trial = async {
-            let mut session = self.open(&events, hashrate).await?;
+        let limit = Instant::now() + TRIAL;
+        let late = |_| SessionError::NoJob(TRIAL);
+        let mut session = timeout_at(limit, self.open(&events, hashrate)).await.map_err(late)??;
+        let tried = async {
             let job = async {
                 while !matches!(said.recv().await?, Event::Job { .. }) {}
                 Some(())
@@ -144,7 +146,15 @@ impl Candidate {
                 job = job => job.ok_or(SessionError::Closed),
             }
         };
-        timeout(TRIAL, trial).await.unwrap_or(Err(SessionError::NoJob(TRIAL)))?;
+        let tried = timeout_at(limit, tried).await.map_err(late);
+        // Nobody hears what else is said.
+        drop(said);
+        // Where the protocol has a last word.
+        #[cfg(feature = "v2")]
+        if let Open::V2(session) = &mut session {
+            session.say_goodbye().await;
+        }
+        tried??;
         self.tip.outdated().map_or(Ok(()), |tip| Err(SessionError::OldTip(tip)))
     }
 }

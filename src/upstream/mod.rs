@@ -40,8 +40,8 @@ pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, Protocol, UrlError, without_userinfo};
 #[cfg(feature = "v2")]
 pub use v2::{
-    AuthorityKey, ChannelKind, ChannelKindError, Effect, Frame, FrameError, HandshakeError, KeyError, NominalHashrate,
-    NominalHashrateError, Talk, V2Error,
+    AuthorityKey, ChannelKind, ChannelKindError, Device, Effect, Frame, FrameError, HandshakeError, KeyError,
+    NominalHashrate, NominalHashrateError, Talk, V2Error,
 };
 
 use crate::job::{Job, Share};
@@ -143,6 +143,9 @@ pub struct Pool {
     /// For Stratum V2, what the pool is told of the miner's speed; what is measured, where that is not said.
     #[cfg(feature = "v2")]
     pub nominal_hashrate: Option<NominalHashrate>,
+    /// For Stratum V2, what the pool is told that the miner is.
+    #[cfg(feature = "v2")]
+    pub device: Device,
     /// Whether each message is said, both ways, as [`Event::Traced`].
     pub trace_messages: bool,
     /// A SOCKS5 proxy, as `HOST:PORT`, such as Tor's. It looks the pool's name up.
@@ -175,6 +178,8 @@ impl Pool {
             sv2_channel: ChannelKind::default(),
             #[cfg(feature = "v2")]
             nominal_hashrate: None,
+            #[cfg(feature = "v2")]
+            device: Device::default(),
             trace_messages: false,
             socks5: None,
             suggest_difficulty: None,

@@ -37,6 +37,7 @@ pub(super) struct Settings {
     pub throttle: Option<Throttle>,
     pub share_log: Option<PathBuf>,
     pub json: bool,
+    pub single_submit: bool,
     /// The file that was read.
     pub file: Option<PathBuf>,
     /// Each setting with its value and whence it comes.
@@ -155,10 +156,23 @@ impl Settings {
         let of_file = in_file.and_then(|file| file.share_log.clone());
         let share_log = resolver.one(Table::Top, "share_log", args.share_log.clone(), of_file, path);
         let json = resolver.flag(Table::Top, "json", json, in_file.and_then(|file| file.json));
+        let of_file = in_file.and_then(|file| file.single_submit);
+        let single_submit = resolver.flag(Table::Top, "single_submit", args.single_submit, of_file);
         let Resolver { explained, passwords, .. } = resolver;
         let warnings = file.as_ref().and_then(File::warning).into_iter().collect();
         let file = file.map(|file| file.path);
-        Ok(Settings { sources, backends, throttle, share_log, json, file, explained, warnings, passwords })
+        Ok(Settings {
+            sources,
+            backends,
+            throttle,
+            share_log,
+            json,
+            single_submit,
+            file,
+            explained,
+            warnings,
+            passwords,
+        })
     }
 }
 

@@ -4,7 +4,7 @@ use super::{From, Layer, NO_PASSWORD, Origin, Resolver, SettingsError, path, tex
 use crate::cli::settings::{environment, flag};
 use midstate::config::{PoolConfig, Secret, SourceUrl, Table};
 #[cfg(feature = "v2")]
-use midstate::upstream::{ChannelKind, PoolUrl, Protocol, V2Error};
+use midstate::upstream::{ChannelKind, Device, PoolUrl, Protocol, V2Error};
 use midstate::upstream::{Credentials, Pool, Source, Trust};
 #[cfg(feature = "solo")]
 use midstate::upstream::{Login, Node};
@@ -89,6 +89,21 @@ impl OfPool<'_, '_, '_> {
         }
     }
 
+    /// What a pool is told of the device.
+    #[cfg(feature = "v2")]
+    fn device(&mut self) -> Device {
+        let Device { vendor, hardware, firmware, id } = Device::default();
+        let mut take = |setting, get: fn(&PoolConfig) -> Option<&String>, default: String| {
+            self.take(setting, get, text, json!(default)).unwrap_or(default)
+        };
+        Device {
+            vendor: take("device_vendor", |pool| pool.device_vendor.as_ref(), vendor),
+            hardware: take("device_hardware", |pool| pool.device_hardware.as_ref(), hardware),
+            firmware: take("device_firmware", |pool| pool.device_firmware.as_ref(), firmware),
+            id: take("device_id", |pool| pool.device_id.as_ref(), id),
+        }
+    }
+
     fn password(&mut self) -> Result<String, SettingsError> {
         let itself = ("password", (|pool| pool.password.is_some()) as fn(&PoolConfig) -> bool);
         let password = if self.either(itself, ("password_file", |pool| pool.password_file.is_some()))? {
@@ -134,6 +149,8 @@ impl OfPool<'_, '_, '_> {
                         text,
                         Value::Null,
                     ),
+                    #[cfg(feature = "v2")]
+                    device: self.device(),
                     trace_messages: self
                         .take("trace_messages", |pool| pool.trace_messages.as_ref(), |yes| json!(yes), json!(false))
                         .unwrap_or_default(),

@@ -3,12 +3,14 @@
 //! Nothing else knows V2's types: what comes out are the same events and jobs as a V1 pool's.
 
 mod channel;
+mod device;
 mod error;
 mod kind;
 mod nominal;
 mod submits;
 mod talk;
 
+pub use device::Device;
 pub use error::V2Error;
 pub use kind::{ChannelKind, ChannelKindError};
 pub use midstate_stratum::v2::{AuthorityKey, Frame, FrameError, HandshakeError, KeyError};
@@ -170,8 +172,9 @@ impl<'a> V2Session<'a> {
         self.say_goodbye().await;
     }
 
-    async fn say_goodbye(&mut self) {
-        // Only a word on the way out.
+    /// Closes the channel, if there is one, and the connection takes a word.
+    pub(super) async fn say_goodbye(&mut self) {
+        // Only a word on the way out. After a frame that was sent in part, there is none.
         let _ = self.talk.close();
         let _ = self.act().await;
     }

@@ -116,11 +116,10 @@ impl Talk {
             },
             endpoint_host: text("endpoint_host", &url.host)?,
             endpoint_port: url.port,
-            vendor: text("vendor", "midstate")?,
-            hardware_version: text("hardware_version", "")?,
-            firmware: text("firmware", env!("CARGO_PKG_VERSION"))?,
-            // Empty, as the specification has it for those who do not wish to be counted.
-            device_id: text("device_id", "")?,
+            vendor: text("vendor", &pool.device.vendor)?,
+            hardware_version: text("hardware_version", &pool.device.hardware)?,
+            firmware: text("firmware", &pool.device.firmware)?,
+            device_id: text("device_id", &pool.device.id)?,
         };
         // Before it is asked for: a name that cannot be said is found out at once.
         text("user_identity", &talk.user)?;

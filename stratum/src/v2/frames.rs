@@ -110,6 +110,8 @@ pub struct Frames<R, W> {
     begun: usize,
     encoder: NoiseEncoder,
     encrypt: TransportEncryptState,
+    /// Whether a frame was begun and did not get to its end: whatever came after it, the other side would take for its rest.
+    is_torn: bool,
 }
 
 impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
@@ -170,15 +172,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
             begun: 0,
             encoder: NoiseEncoder::new(),
             encrypt,
+            is_torn: false,
         }
     }
 
-    /// Sends a frame that has its header. If it is dropped before its end, nothing more may be sent.
+    /// Sends a frame that has its header. If it fails, or is dropped before its end, nothing more can be sent.
     pub async fn send(&mut self, frame: Vec<u8>) -> io::Result<()> {
+        if std::mem::replace(&mut self.is_torn, true) {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the frame before was not sent to its end"));
+        }
         let frame = SerializedFrame::from_bytes(frame).map_err(CodecError::from);
         let bytes = frame.and_then(|frame| self.encoder.encode_transport(frame, &mut self.encrypt));
         let bytes = bytes.map_err(|error| io::Error::other(error.to_string()))?;
-        self.writer.write_all(&bytes).await
+        self.writer.write_all(&bytes).await?;
+        self.is_torn = false;
+        Ok(())
     }
 
     /// The next frame. Dropped and called again, nothing is lost.
@@ -323,6 +331,19 @@ mod tests {
             );
             miner.writer.write_all(&whole.unwrap()[..22]).await.unwrap();
             assert!(matches!(pool.next().await, Err(FrameError::Oversized { most: MOST })));
+        });
+    }
+
+    #[test]
+    fn after_a_part_of_a_frame_nothing_is_sent() {
+        run(async {
+            let (mut miner, mut pool) = shake(Some(AUTHORITY), |_| {}).await.unwrap();
+            // More than what is between them takes.
+            let long = [&[0, 0, 1, 0, 0, 4][..], &vec![7; 1 << 18]].concat();
+            assert!(tokio::time::timeout(std::time::Duration::from_millis(50), miner.send(long)).await.is_err());
+            let error = miner.send(vec![0, 0, 1, 0, 0, 0]).await.unwrap_err();
+            assert_eq!(error.to_string(), "the frame before was not sent to its end");
+            assert!(matches!(pool.next().await, Err(FrameError::Oversized { .. })));
         });
     }
 

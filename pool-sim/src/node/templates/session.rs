@@ -91,7 +91,7 @@ impl Session<'_> {
             tokio::select! {
                 biased;
                 tip = tips.changed(), if is_open => match tip {
-                    Ok(()) => self.offer().await?,
+                    Ok(()) => self.offer_news().await?,
                     Err(_) => return Ok(()),
                 },
                 () = &mut late, if !is_open => return Err(End::Silent),
@@ -99,7 +99,7 @@ impl Session<'_> {
                     let heard = self.talk.hear(frame?)?;
                     self.act(heard).await?;
                 }
-                _ = look.tick(), if is_open => self.offer_better().await?,
+                _ = look.tick(), if is_open => self.offer_news().await?,
             }
         }
     }
@@ -137,11 +137,13 @@ impl Session<'_> {
         self.give(template).await
     }
 
-    /// The same, if it pays more than the last.
-    async fn offer_better(&mut self) -> Result<(), End> {
+    /// The same, if it is on another block than the last, or pays more.
+    async fn offer_news(&mut self) -> Result<(), End> {
         let template = self.server.node.template_with(self.talk.room());
-        let is_better = self.talk.last().is_none_or(|last| template.coinbase_value > last.coinbase_value);
-        if is_better { self.give(template).await } else { Ok(()) }
+        let is_news = self.talk.last().is_none_or(|last| {
+            last.previous_block_hash != template.previous_block_hash || last.coinbase_value < template.coinbase_value
+        });
+        if is_news { self.give(template).await } else { Ok(()) }
     }
 
     async fn give(&mut self, template: Template) -> Result<(), End> {
