@@ -266,9 +266,10 @@ async fn serve_until_stopped(
         None => Auth::random().map_err(io_error("make a cookie"))?,
     };
     let pay_to = cli.pay_to.clone().unwrap_or_else(|| pool_sim::anyone_can_spend().script_pubkey());
+    let authority = cli.sv2.authority(&cli.data_dir)?;
     let first_v2 = v1.len();
-    let ports = [v1, cli.sv2.certified(v2, &cli.data_dir)?].concat();
-    let authorities: Vec<_> = ports.iter().filter_map(|port| port.authority.clone()).collect();
+    let v2 = v2.into_iter().map(|port| Port { authority: authority.clone(), ..port });
+    let ports = v1.into_iter().chain(v2).collect();
     let pool = PoolConfig {
         stale_grace: cli.stale_grace,
         resume_within: cli.resume_within,
@@ -280,7 +281,7 @@ async fn serve_until_stopped(
         Some(faults) => pool.with_faults(faults),
         None => pool,
     };
-    let templates = cli.sv2.templates(&cli.data_dir)?;
+    let templates = cli.sv2.templates(authority.as_ref());
     let config = Config { rpc: Some((cli.rpc, auth.clone())), templates, pool, premine: cli.premine };
     let json = cli.json;
     let control = cli.faults.listen(faults.as_ref()).await?;
@@ -298,7 +299,10 @@ async fn serve_until_stopped(
         "event": "ready",
         "listen": simulator.pool_address().to_string(),
         "ports": v1.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "v2": v2.iter().zip(&authorities).map(|(address, authority)| sv2::url(*address, authority)).collect::<Vec<_>>(),
+        "v2": authority
+            .iter()
+            .flat_map(|authority| v2.iter().map(|address| sv2::url(*address, authority)))
+            .collect::<Vec<_>>(),
         "rpc": simulator.rpc_address().map(|address| address.to_string()),
         "templates": simulator.templates().map(|server| server.address().to_string()),
         "templates_authority": simulator.templates().map(|server| server.authority().to_string()),

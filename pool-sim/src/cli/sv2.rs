@@ -38,26 +38,21 @@ impl Sv2Args {
         Ok(ports)
     }
 
-    /// The same ports with the authority that certifies them.
-    pub(super) fn certified(&self, ports: Vec<Port>, data_dir: &Path) -> Result<Vec<Port>, AuthorityFileError> {
-        if ports.is_empty() {
-            return Ok(ports);
+    /// Who vouches for what speaks Stratum V2, if anything is to.
+    pub(super) fn authority(&self, data_dir: &Path) -> Result<Option<Authority>, AuthorityFileError> {
+        if self.listen_v2.is_empty() && self.listen_templates.is_none() {
+            return Ok(None);
         }
-        let authority = self.authority(data_dir)?;
-        Ok(ports.into_iter().map(|port| Port { authority: Some(authority.clone()), ..port }).collect())
-    }
-
-    /// The template server, if there is to be one.
-    pub(super) fn templates(&self, data_dir: &Path) -> Result<Option<TemplatesConfig>, AuthorityFileError> {
-        let config = |listen| Ok(TemplatesConfig { listen, authority: self.authority(data_dir)? });
-        self.listen_templates.map(config).transpose()
-    }
-
-    fn authority(&self, data_dir: &Path) -> Result<Authority, AuthorityFileError> {
         let default = || data_dir.join("authority");
         let mut authority = read_or_make(&self.sv2_authority_file.clone().unwrap_or_else(default))?;
         authority.validity = self.sv2_certificate_validity;
-        Ok(authority)
+        Ok(Some(authority))
+    }
+
+    /// The template server, if there is to be one.
+    pub(super) fn templates(&self, authority: Option<&Authority>) -> Option<TemplatesConfig> {
+        let (listen, authority) = self.listen_templates.zip(authority)?;
+        Some(TemplatesConfig { listen, authority: authority.clone() })
     }
 }
 
