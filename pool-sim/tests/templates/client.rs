@@ -1,21 +1,17 @@
 //! A pool that has its templates of a node, by hand, on the crates of the reference implementation: it shares no code with the server but
 //! those.
 
+use super::noise::Noise;
 use binary_sv2::{Deserialize, GetSize, Serialize, Str0255Owned};
 use bitcoin::base58;
 use bitcoin::hashes::{Hash, sha256d};
-use codec_sv2::decoder::{Decrypted, NoiseDecoder};
-use codec_sv2::encoder::NoiseEncoder;
-use codec_sv2::state::{Handshake, TransportDecryptState, TransportEncryptState};
-use codec_sv2::{MessageFrame, SerializedFrame};
 use common_messages_sv2::{
     MESSAGE_TYPE_SETUP_CONNECTION, MESSAGE_TYPE_SETUP_CONNECTION_ERROR, MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS,
     Protocol, SetupConnectionError, SetupConnectionErrorOwned, SetupConnectionOwned, SetupConnectionSuccess,
 };
-use noise_sv2::{INITIATOR_EXPECTED_HANDSHAKE_MESSAGE_SIZE, Initiator};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use template_distribution_sv2::{
     CoinbaseOutputConstraints, MESSAGE_TYPE_COINBASE_OUTPUT_CONSTRAINTS, MESSAGE_TYPE_NEW_TEMPLATE,
     MESSAGE_TYPE_REQUEST_TRANSACTION_DATA, MESSAGE_TYPE_REQUEST_TRANSACTION_DATA_ERROR,
@@ -34,10 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A pool's connection, after the handshake.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
-    decoder: NoiseDecoder,
-    encoder: NoiseEncoder,
-    decrypt: Option<TransportDecryptState>,
-    encrypt: TransportEncryptState,
+    noise: Noise,
 }
 
 /// A template, and the block that it is on.
@@ -62,14 +55,8 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Client {
         let mut stream = connect(address);
         let key = base58::decode_check(AUTHORITY).unwrap()[2..].try_into().unwrap();
-        let (first, handshake) = Handshake::initiator(Initiator::from_raw_k(key).unwrap()).step_0().unwrap();
-        stream.write_all(first.payload()).unwrap();
-        let mut answer = [0; INITIATOR_EXPECTED_HANDSHAKE_MESSAGE_SIZE];
-        stream.read_exact(&mut answer).unwrap();
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as u32;
-        let (encrypt, decrypt) = handshake.step_2_with_now(answer, now).unwrap().split();
-        let (decoder, encoder) = (NoiseDecoder::new(), NoiseEncoder::new());
-        Client { stream, decoder, encoder, decrypt: Some(decrypt), encrypt }
+        let noise = Noise::shake(&mut stream, key);
+        Client { stream, noise }
     }
 
     /// As a pool that is well begins.
@@ -161,16 +148,13 @@ impl Client {
 
     /// Sends a message. A server that is gone is no error.
     pub(crate) fn send(&mut self, message: impl Serialize + GetSize, kind: u8) {
-        let frame = MessageFrame::from_message(message, kind, 0, false).unwrap();
-        let bytes = self.encoder.encode_transport(frame, &mut self.encrypt).unwrap();
+        let bytes = self.noise.message(0, message, kind, false);
         self.raw(&bytes);
     }
 
     /// A frame with this header and payload, encrypted.
     pub(crate) fn encrypted(&mut self, extension: u16, kind: u8, payload: &[u8]) -> Vec<u8> {
-        let ([a, b, c, _], [low, high]) = ((payload.len() as u32).to_le_bytes(), extension.to_le_bytes());
-        let bytes = [&[low, high, kind, a, b, c], payload].concat();
-        self.encoder.encode_transport(SerializedFrame::from_bytes(bytes).unwrap(), &mut self.encrypt).unwrap()
+        self.noise.frame(extension, kind, payload)
     }
 
     pub(crate) fn bytes(&mut self, extension: u16, kind: u8, payload: &[u8]) {
@@ -192,19 +176,9 @@ impl Client {
 
     /// The next message, until the server hangs up.
     pub(crate) fn read(&mut self) -> Option<(u8, Vec<u8>)> {
-        loop {
-            let mut bytes = vec![0; self.decoder.writable_len()];
-            self.stream.read_exact(&mut bytes).ok()?;
-            self.decoder.writable().copy_from_slice(&bytes);
-            match self.decoder.next_transport_frame(self.decrypt.take()?).unwrap() {
-                Decrypted::Incomplete(_, decrypt) => self.decrypt = Some(decrypt),
-                Decrypted::Frame(mut frame, decrypt) => {
-                    self.decrypt = Some(decrypt);
-                    assert_eq!((frame.header().ext_type(), frame.header().channel_msg()), (0, false));
-                    return Some((frame.header().msg_type(), frame.payload().to_vec()));
-                }
-            }
-        }
+        let frame = self.noise.read(&mut self.stream).ok()?;
+        assert_eq!(frame.extension, 0, "an extension, or said to a channel");
+        Some((frame.kind, frame.payload))
     }
 }
 

@@ -4,4 +4,6 @@ mod client;
 mod fuzz;
 mod hostile;
 mod mining;
+#[path = "../common/noise.rs"]
+mod noise;
 mod rig;

@@ -1,14 +1,12 @@
 //! A pool, and a miner of Stratum V2 by hand: it shares no code with ours but the crates of the reference implementation.
 
+use super::noise::{self, Noise};
 use binary_sv2::{Deserialize, GetSize, Serialize};
 use bitcoin::block::{Header, Version};
 use bitcoin::consensus::deserialize;
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::{BlockHash, CompactTarget, Target, Transaction, TxMerkleNode};
-use codec_sv2::decoder::{Decrypted, NoiseDecoder};
-use codec_sv2::encoder::NoiseEncoder;
-use codec_sv2::state::{Handshake, InitiatorSent, TransportDecryptState, TransportEncryptState};
-use codec_sv2::{MessageFrame, SerializedFrame};
+use codec_sv2::state::{Handshake, InitiatorSent};
 use common_messages_sv2::{
     MESSAGE_TYPE_SETUP_CONNECTION, MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, Protocol, SetupConnectionOwned,
     SetupConnectionSuccess,
@@ -22,12 +20,11 @@ use mining_sv2::{
     OpenStandardMiningChannelSuccess, OpenStandardMiningChannelSuccessOwned, SetNewPrevHash, SetNewPrevHashOwned,
     SubmitSharesError, SubmitSharesErrorOwned, SubmitSharesExtendedOwned, SubmitSharesStandard, SubmitSharesSuccess,
 };
-use noise_sv2::{INITIATOR_EXPECTED_HANDSHAKE_MESSAGE_SIZE, Initiator};
 use pool_sim::chain::Params;
 use pool_sim::node::Node;
 use pool_sim::pool::{Pool, PoolConfig, PoolEvent, Port, ShareRecord};
 use std::collections::VecDeque;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -107,27 +104,23 @@ impl Setup {
 /// A miner's end of a connection.
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
-    decoder: NoiseDecoder,
-    encoder: NoiseEncoder,
-    decrypt: Option<TransportDecryptState>,
-    encrypt: TransportEncryptState,
+    noise: Noise,
     /// Messages that came while another was waited for.
     heard: VecDeque<(u8, Vec<u8>)>,
     /// Whether the pool took no more bytes.
     pub(crate) is_stuck: bool,
 }
 
-/// A miner's half of the handshake.
-pub(crate) fn begin(stream: &TcpStream) -> (Vec<u8>, Handshake<InitiatorSent>) {
-    begin_as(stream, authority().key())
-}
-
-fn begin_as(stream: &TcpStream, authority: AuthorityKey) -> (Vec<u8>, Handshake<InitiatorSent>) {
+/// A connection on which nothing waits for long.
+fn on(stream: &TcpStream) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.set_nodelay(true).unwrap();
-    let initiator = Initiator::from_raw_k(authority.to_bytes()).unwrap();
-    let (first, handshake) = Handshake::initiator(initiator).step_0().unwrap();
-    (first.payload().to_vec(), handshake)
+}
+
+/// A miner's half of the handshake.
+pub(crate) fn begin(stream: &TcpStream) -> (Vec<u8>, Handshake<InitiatorSent>) {
+    on(stream);
+    noise::begin(authority().key().to_bytes())
 }
 
 impl Client {
@@ -139,20 +132,9 @@ impl Client {
     /// The same with a pool of that authority.
     pub(crate) fn connect_as(address: SocketAddr, authority: AuthorityKey) -> Client {
         let mut stream = TcpStream::connect(address).unwrap();
-        let (first, handshake) = begin_as(&stream, authority);
-        stream.write_all(&first).unwrap();
-        let mut answer = [0; INITIATOR_EXPECTED_HANDSHAKE_MESSAGE_SIZE];
-        stream.read_exact(&mut answer).unwrap();
-        let (encrypt, decrypt) = handshake.step_2(answer).unwrap().split();
-        Client {
-            stream,
-            decoder: NoiseDecoder::new(),
-            encoder: NoiseEncoder::new(),
-            decrypt: Some(decrypt),
-            encrypt,
-            heard: VecDeque::new(),
-            is_stuck: false,
-        }
+        on(&stream);
+        let noise = Noise::shake(&mut stream, authority.to_bytes());
+        Client { stream, noise, heard: VecDeque::new(), is_stuck: false }
     }
 
     /// The same, set up with these flags.
@@ -286,17 +268,13 @@ impl Client {
 
     /// The same, of an extension.
     pub(crate) fn send_of(&mut self, extension: u16, message: impl Serialize + GetSize, kind: u8, of_channel: bool) {
-        let frame = MessageFrame::from_message(message, kind, extension, of_channel).unwrap();
-        let bytes = self.encoder.encode_transport(frame, &mut self.encrypt).unwrap();
+        let bytes = self.noise.message(extension, message, kind, of_channel);
         self.raw(&bytes);
     }
 
     /// A frame with this type and payload, encrypted.
     pub(crate) fn encrypted(&mut self, kind: u8, payload: &[u8]) -> Vec<u8> {
-        let length = (payload.len() as u32).to_le_bytes();
-        let bytes = [&[0, 0, kind, length[0], length[1], length[2]], payload].concat();
-        let frame = SerializedFrame::from_bytes(bytes).unwrap();
-        self.encoder.encode_transport(frame, &mut self.encrypt).unwrap()
+        self.noise.frame(0, kind, payload)
     }
 
     /// Sends a message of bytes.
@@ -335,23 +313,10 @@ impl Client {
 
     /// The next message, until the pool hangs up.
     pub(crate) fn read(&mut self) -> Option<(u8, Vec<u8>)> {
-        loop {
-            let wanted = self.decoder.writable_len();
-            let mut bytes = vec![0; wanted];
-            match self.stream.read_exact(&mut bytes) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("nothing came: {error}"),
-                Err(_) => return None,
-            }
-            self.decoder.writable().copy_from_slice(&bytes);
-            match self.decoder.next_transport_frame(self.decrypt.take()?).unwrap() {
-                Decrypted::Incomplete(_, decrypt) => self.decrypt = Some(decrypt),
-                Decrypted::Frame(mut frame, decrypt) => {
-                    self.decrypt = Some(decrypt);
-                    let kind = frame.header().msg_type();
-                    return Some((kind, frame.payload().to_vec()));
-                }
-            }
+        match self.noise.read(&mut self.stream) {
+            Ok(frame) => Some((frame.kind, frame.payload)),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("nothing came: {error}"),
+            Err(_) => None,
         }
     }
 }

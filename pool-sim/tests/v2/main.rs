@@ -4,6 +4,8 @@ mod channels;
 mod client;
 mod hostile;
 mod mining;
+#[path = "../common/noise.rs"]
+mod noise;
 mod program;
 mod shares;
 mod table;
