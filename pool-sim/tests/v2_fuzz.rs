@@ -4,8 +4,9 @@
 #[path = "../../fuzz/src/v2_client.rs"]
 #[expect(unreachable_pub, reason = "it is the fuzz package's")]
 mod body;
+#[path = "common/script.rs"]
+mod script;
 
-use binary_sv2::{GetSize, Serialize, to_bytes};
 use body::v2_client;
 use common_messages_sv2::{MESSAGE_TYPE_SETUP_CONNECTION, Protocol, SetupConnectionOwned};
 use mining_sv2 as mining;
@@ -15,16 +16,7 @@ use mining_sv2::{
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
-
-fn frame(kind: u8, message: impl Serialize + GetSize) -> Vec<u8> {
-    let payload = to_bytes(message).unwrap();
-    [&[kind, 0], &(payload.len() as u16).to_le_bytes()[..], &payload].concat()
-}
-
-/// What happens beside the frames.
-fn act(kind: u8) -> Vec<u8> {
-    vec![kind, 0, 0, 0]
-}
+use script::{act, frame, moved};
 
 /// A whole session, frame by frame, with one channel of each kind where the miner does not take roots only.
 fn session(only_roots: bool) -> Vec<Vec<u8>> {
@@ -110,17 +102,7 @@ proptest! {
 
     #[test]
     fn frames_changed(only_roots: bool, changes in proptest::collection::vec((any::<Index>(), any::<Index>(), 0u8..3), 1..5)) {
-        let mut frames = session(only_roots);
-        for (from, to, what) in changes {
-            let (from, to) = (from.index(frames.len()), to.index(frames.len()));
-            match what {
-                0 => frames.swap(from, to),
-                1 => frames.insert(to, frames[from].clone()),
-                _ if frames.len() > 2 => drop(frames.remove(from)),
-                _ => {}
-            }
-        }
-        v2_client(&frames.concat());
+        v2_client(&moved(session(only_roots), changes));
     }
 
     #[test]

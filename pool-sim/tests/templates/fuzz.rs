@@ -5,7 +5,7 @@
 mod body;
 
 use crate::client::{Choice, Work, text};
-use binary_sv2::{GetSize, Serialize, to_bytes};
+use crate::script::{act, frame, moved};
 use bitcoin::hashes::Hash;
 use body::templates;
 use common_messages_sv2::{MESSAGE_TYPE_SETUP_CONNECTION, Protocol, SetupConnectionOwned};
@@ -17,16 +17,6 @@ use template_distribution_sv2::{
     CoinbaseOutputConstraints, MESSAGE_TYPE_COINBASE_OUTPUT_CONSTRAINTS, MESSAGE_TYPE_REQUEST_TRANSACTION_DATA,
     MESSAGE_TYPE_SUBMIT_SOLUTION, NewTemplateOwned, RequestTransactionData, SetNewPrevHashOwned,
 };
-
-fn frame(kind: u8, message: impl Serialize + GetSize) -> Vec<u8> {
-    let payload = to_bytes(message).unwrap();
-    [&[kind, 0], &(payload.len() as u16).to_le_bytes()[..], &payload].concat()
-}
-
-/// What the node does.
-fn act(kind: u8) -> Vec<u8> {
-    vec![kind, 0, 0, 0]
-}
 
 /// What a pool is given first on a new chain.
 fn work() -> Work {
@@ -115,17 +105,7 @@ proptest! {
 
     #[test]
     fn frames_changed(changes in proptest::collection::vec((any::<Index>(), any::<Index>(), 0u8..3), 1..5)) {
-        let mut frames = talk();
-        for (from, to, what) in changes {
-            let (from, to) = (from.index(frames.len()), to.index(frames.len()));
-            match what {
-                0 => frames.swap(from, to),
-                1 => frames.insert(to, frames[from].clone()),
-                _ if frames.len() > 2 => drop(frames.remove(from)),
-                _ => {}
-            }
-        }
-        templates(&frames.concat());
+        templates(&moved(talk(), changes));
     }
 
     #[test]

@@ -7,3 +7,5 @@ mod mining;
 #[path = "../common/noise.rs"]
 mod noise;
 mod rig;
+#[path = "../common/script.rs"]
+mod script;
