@@ -1,5 +1,12 @@
 //! The binary `pool-sim`, from its start to its end, as a stranger sees it.
 
+mod common {
+    pub(crate) mod event;
+    pub(crate) mod http;
+}
+
+use common::event::event;
+use common::http::post;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -42,26 +49,12 @@ impl Running {
     fn call(&self, credentials: &str, body: &str) -> (String, String) {
         use base64::Engine;
         let auth = base64::prelude::BASE64_STANDARD.encode(credentials);
-        let mut stream = TcpStream::connect(self.ready["rpc"].as_str().unwrap()).unwrap();
-        let length = body.len();
-        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close";
-        write!(stream, "{head}\r\nAuthorization: Basic {auth}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.lines().next().unwrap().to_owned(), body.to_owned())
+        post(self.ready["rpc"].as_str().unwrap(), &auth, body)
     }
 
     /// Its next event of that name.
     fn event(&mut self, name: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "no {name} came");
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["event"] == name {
-                return event;
-            }
-        }
+        event(&mut self.stdout, name)
     }
 
     /// Its exit code, and the last line that it prints.

@@ -1,13 +1,17 @@
 //! The node over HTTP written by hand, as programs speak to Bitcoin Core.
 
+mod common {
+    pub(crate) mod http;
+}
+
 use bitcoin::consensus::{deserialize, encode::serialize_hex};
 use bitcoin::hashes::Hash;
 use bitcoin::hex::FromHex;
 use bitcoin::{Amount, Block, OutPoint, Target, Transaction, TxMerkleNode, Witness, WitnessMerkleNode, block};
+use common::http::post;
 use pool_sim::chain::Params;
 use pool_sim::node::{Auth, Node, RpcServer, serve};
 use serde_json::{Value, json};
-use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
@@ -33,15 +37,7 @@ fn setup() -> Setup {
 impl Setup {
     /// Status line and body.
     fn post(&self, body: &str, auth: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.server.address()).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(90))).unwrap();
-        let length = body.len();
-        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json";
-        write!(stream, "{head}\r\nAuthorization: Basic {auth}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.lines().next().unwrap().to_owned(), body.to_owned())
+        post(self.server.address(), auth, body)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the callers make their parameters on the spot")]

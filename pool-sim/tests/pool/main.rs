@@ -2,6 +2,8 @@
 
 #[path = "../common"]
 mod common {
+    pub(crate) mod event;
+    pub(crate) mod http;
     pub(crate) mod running;
 }
 mod accounts;

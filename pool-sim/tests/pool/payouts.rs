@@ -1,6 +1,8 @@
 //! Payouts by transactions, from shares on the wire to outputs in the chain; and the program killed in between.
 
 use super::miner::{Miner, Setup, setup_on, share_with};
+use crate::common::event::event;
+use crate::common::http::post;
 use crate::common::running::{Running, program};
 use bitcoin::{Address, Network, Script};
 use midstate_stratum::Difficulty;
@@ -13,8 +15,7 @@ use pool_sim::pool::accounts::{
 use pool_sim::pool::{Pool, PoolConfig, PoolEvent};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::BufReader;
 use std::path::Path;
 use std::process::ChildStdout;
 use std::time::{Duration, Instant};
@@ -126,26 +127,15 @@ impl Life {
 
     /// Its next event of that name.
     fn event(&mut self, name: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "no {name} came");
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["event"] == name {
-                return event;
-            }
-        }
+        event(&mut self.stdout, name)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "the callers make their parameters on the spot")]
     fn call(&self, method: &str, params: Value) -> Value {
         let body = json!({"id": 1, "method": method, "params": params}).to_string();
-        let mut stream = TcpStream::connect(self.ready["rpc"].as_str().unwrap()).unwrap();
-        let (length, auth) = (body.len(), "YWxpY2U6czNjcmV0");
-        let head = "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close";
-        write!(stream, "{head}\r\nAuthorization: Basic {auth}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let answer: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        // alice:s3cret
+        let (_, answer) = post(self.ready["rpc"].as_str().unwrap(), "YWxpY2U6czNjcmV0", &body);
+        let answer: Value = serde_json::from_str(&answer).unwrap();
         assert_eq!(answer["error"], Value::Null, "{method}");
         answer["result"].clone()
     }
