@@ -81,6 +81,7 @@ fn job(notify: Notify, version_mask: u32) -> Job {
         ntime_roll: 600,
         target: Target::DIFFICULTY_1,
         session: 0,
+        channel: None,
     }
 }
 

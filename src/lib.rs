@@ -60,6 +60,7 @@ pub(crate) mod testing {
             ntime_roll: 0,
             target: Target::MAX,
             session: 0,
+            channel: None,
         }
     }
 

@@ -11,7 +11,7 @@
 //! Likewise a share that is found after the pool moved on to another block is not sent. Neither is lost without a word:
 //! they are said and counted as stale.
 
-use crate::engine::{self, Engine, Hashrate, WorkerStats};
+use crate::engine::{self, Engine, Hashrate, Source, WorkerStats};
 use crate::job::{Job, JobError, JobStream, Origin, Searched, Share};
 use crate::upstream;
 use midstate_stratum::Target;
@@ -93,9 +93,12 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// Where so many shares wait for an answer, no more are searched: the difficulty is far too low, and they would fill the memory.
 const MOST_IN_FLIGHT: u64 = 1000;
 /// Of so many jobs it is known that their one share was sent, where there may be one.
-const SPENT: usize = 64;
+const SPENT: usize = 1024;
 /// How often the counters are read for the hashrate, and said.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What tells one job from another: its session's number, its channel and its id.
+type Name = (u64, Option<u32>, String);
 
 /// A block that was sent, until its fate is known.
 struct Block {
@@ -120,8 +123,8 @@ pub struct Miner {
     said: VecDeque<Event>,
     /// What the current job builds on, once there is one.
     tip: Option<[u8; 32]>,
-    /// The job to go on with after a pause, and its work.
-    job: Option<(Arc<Job>, JobStream)>,
+    /// The jobs to go on with after a pause, and their work, searched in turns: one, or where there are several channels one of each.
+    jobs: Vec<(Arc<Job>, JobStream)>,
     /// Whether nothing is searched as too many shares wait for an answer.
     braked: bool,
     /// The block whose fate is not known, if one was sent for the current tip.
@@ -129,9 +132,11 @@ pub struct Miner {
     /// The tip on which such a block was waited for in vain.
     unmoved: Option<[u8; 32]>,
     searched: Searched,
+    /// How many versions each work has where a job leaves any to the miner.
+    versions: usize,
     paused: bool,
-    /// Where a job may have one share, those that had theirs: their sessions' numbers and their ids, the newest last.
-    spent: Option<VecDeque<(u64, String)>>,
+    /// Where a job may have one share, those that had theirs, the newest last.
+    spent: Option<VecDeque<Name>>,
 }
 
 impl Miner {
@@ -145,6 +150,7 @@ impl Miner {
         let mut ticks = interval(STATS_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         Miner {
+            versions: engine.versions(),
             engine,
             from_engine,
             upstream: Some(upstream),
@@ -154,7 +160,7 @@ impl Miner {
             stats: Stats::default(),
             said: VecDeque::new(),
             tip: None,
-            job: None,
+            jobs: Vec::new(),
             braked: false,
             block: None,
             unmoved: None,
@@ -169,6 +175,15 @@ impl Miner {
     #[must_use]
     pub fn with_one_share_a_job(mut self) -> Miner {
         self.spent = Some(VecDeque::new());
+        self
+    }
+
+    /// Searches each job from this extranonce2 and these version bits on, and version by version, whatever suits the backends: on one thread,
+    /// the same jobs give the same shares in the same order on every machine. Kernels that share schedules between versions are
+    /// slower so.
+    #[must_use]
+    pub fn with_seed(mut self, seed: u64) -> Miner {
+        (self.searched, self.versions) = (Searched::from_seed(seed), 1);
         self
     }
 
@@ -265,10 +280,10 @@ impl Miner {
 
     fn on_upstream(&mut self, event: upstream::Event) {
         match &event {
-            upstream::Event::Job { job, .. } => {
+            upstream::Event::Job { job, beside, .. } => {
                 let waiting = self.take_waiting();
                 let same_tip = self.tip.replace(job.previous_block_hash) == Some(job.previous_block_hash);
-                self.begin(job);
+                self.begin(job, beside);
                 if same_tip { self.send_all(waiting) } else { self.drop_stale(waiting) }
             }
             upstream::Event::Answered { share, verdict: Ok(()), .. } => {
@@ -293,51 +308,50 @@ impl Miner {
                 // Jobs die with their session, and so does what waited.
                 self.engine.pause();
                 self.tip = None;
-                self.job = None;
+                self.jobs.clear();
                 let waiting = self.take_waiting();
                 self.drop_stale(waiting);
             }
             _ => {}
         }
         // Where a block's fate is waited for as well, the search goes on with that.
-        let waits = self.block.as_ref().is_some_and(|block| block.pauses);
-        if self.braked && !waits && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
+        if self.braked && !self.waits() && self.stats.in_flight <= MOST_IN_FLIGHT / 2 {
             self.search_on();
         }
         self.said.push_back(Event::Upstream(event));
     }
 
-    fn begin(&mut self, job: &Arc<Job>) {
-        match self.searched.stream(Arc::clone(job), self.engine.versions()) {
-            Ok(stream) => {
-                self.job = Some((Arc::clone(job), stream));
-                self.search_on();
-            }
-            Err(error) => {
-                self.job = None;
-                self.engine.pause();
-                self.said.push_back(Event::BadJob { id: job.id.clone(), error });
+    fn begin(&mut self, job: &Arc<Job>, beside: &[Arc<Job>]) {
+        let before = std::mem::take(&mut self.jobs);
+        for job in std::iter::once(job).chain(beside) {
+            let known = before.iter().find(|(known, _)| Arc::ptr_eq(known, job)).cloned();
+            let begun = || Ok((Arc::clone(job), self.searched.stream(Arc::clone(job), self.versions)?));
+            match known.map_or_else(begun, Ok) {
+                Ok(job) => self.jobs.push(job),
+                Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
             }
         }
+        self.search_on();
     }
 
-    /// Goes on with the job, from where its search has come to.
+    /// Goes on with the jobs, from where their search has come to.
     fn search_on(&mut self) {
         self.braked = false;
-        match &self.job {
-            // As it was, but for its time, perhaps.
-            Some((job, _)) if self.is_spent(job) => self.engine.pause(),
-            Some((_, stream)) if !self.paused => self.engine.set_source(Box::new(stream.clone())),
-            _ => {}
-        }
+        // One that had its share may come again as it was, but for its time.
+        let unspent = self.jobs.iter().filter(|(job, _)| !self.is_spent(job));
+        let sources = unspent.map(|(_, stream)| Box::new(stream.clone()) as Source<Origin>);
+        self.engine.set_sources(if self.paused { Vec::new() } else { sources.collect() });
+    }
+
+    /// Whether nothing is searched until a block's fate is known.
+    fn waits(&self) -> bool {
+        self.block.as_ref().is_some_and(|block| block.pauses)
     }
 
     /// Whether a job had its one share.
     fn is_spent(&self, job: &Job) -> bool {
-        let had = |spent: &VecDeque<(u64, String)>| {
-            spent.iter().any(|(session, id)| (*session, id) == (job.session, &job.id))
-        };
-        self.spent.as_ref().is_some_and(had)
+        let is_it = |(session, channel, id): &Name| (*session, *channel, id) == (job.session, job.channel, &job.id);
+        self.spent.as_ref().is_some_and(|spent| spent.iter().any(is_it))
     }
 
     /// Notes that a job has its share.
@@ -346,8 +360,10 @@ impl Miner {
         if spent.len() == SPENT {
             spent.pop_front();
         }
-        spent.push_back((job.session, job.id.clone()));
-        self.engine.pause();
+        spent.push_back((job.session, job.channel, job.id.clone()));
+        if !self.braked && !self.waits() {
+            self.search_on();
+        }
     }
 
     fn on_engine(&mut self, event: engine::Event<Origin>) {
@@ -355,7 +371,7 @@ impl Miner {
             engine::Event::Found { worker, tag, header, hash } => (worker, tag, header, hash),
             // Unless another job came in between.
             engine::Event::Exhausted => {
-                let ended = self.job.as_ref().filter(|(_, stream)| stream.has_ended());
+                let ended = self.jobs.iter().filter(|(_, stream)| stream.has_ended());
                 self.said.extend(ended.map(|(job, _)| Event::Exhausted { id: job.id.clone() }));
                 return;
             }

@@ -148,6 +148,7 @@ fn file() -> impl Strategy<Value = Table> {
         ("share_log", text(r"\PC{0,12}")),
         ("json", yes()),
         ("single_submit", yes()),
+        ("seed", number(0..=u32::MAX)),
         ("defaults", pool().prop_map(Value::from).boxed()),
         ("backends", backends.prop_map(Value::from).boxed()),
         ("pool", proptest::collection::vec(whole, 0..4).prop_map(Value::from).boxed()),
@@ -160,6 +161,7 @@ fn written(config: &Config) -> Table {
     put(&mut table, "share_log", config.share_log.as_ref().map(|path| path.to_str().unwrap()));
     put(&mut table, "json", config.json);
     put(&mut table, "single_submit", config.single_submit);
+    put(&mut table, "seed", config.seed.map(u64::cast_signed));
     table.insert("defaults".to_owned(), written_pool(&config.defaults).into());
     table.insert("backends".to_owned(), written_backends(&config.backends).into());
     table.insert("pool".to_owned(), config.pools.iter().map(written_pool).collect::<Vec<_>>().into());

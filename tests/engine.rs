@@ -90,6 +90,25 @@ fn slices_cover_all_nonces_once_and_hashes_are_counted() {
     }
 }
 
+/// Until the shorter ones end.
+#[test]
+fn several_streams_are_searched_in_turns() {
+    let (backends, asked) = fakes(1, &[], 0);
+    let (events, heard) = mpsc::channel();
+    let mut engine = Engine::start(backends, move |event: Event<()>| drop(events.send(event))).unwrap();
+    let works = |version: u32, count| {
+        let range = NonceRange::new(0, 1024).unwrap();
+        let work = Work::new(header().with_version(version), range, Target::MAX);
+        Box::new(std::iter::repeat_n((work, ()), count)) as _
+    };
+    engine.set_sources(vec![works(0, 2), works(1, 4), works(2, 1)]);
+    assert!(matches!(heard.recv().unwrap(), Event::Exhausted));
+    engine.stop();
+    assert!(heard.try_recv().is_err());
+    let versions: Vec<_> = asked.lock().unwrap().iter().map(|(header, _)| header.version()).collect();
+    assert_eq!(versions, [0, 1, 2, 0, 1, 1, 1]);
+}
+
 #[test]
 fn a_wrong_candidate_is_a_hardware_error_and_goes_no_further() {
     let nonce = header().nonce();

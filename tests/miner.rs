@@ -41,9 +41,14 @@ struct Rig {
 
 impl Rig {
     fn of(url: &str) -> Rig {
+        Rig::with(url, None)
+    }
+
+    /// With this kernel; without a name, the quickest.
+    fn with(url: &str, kernel: Option<String>) -> Rig {
         let runtime = Runtime::new().unwrap();
         let inside = runtime.enter();
-        let backends = open(&Selection { threads: Some(1), ..Selection::of(Kind::Cpu) }).unwrap();
+        let backends = open(&Selection { threads: Some(1), kernel, ..Selection::of(Kind::Cpu) }).unwrap();
         let (found, from_engine) = mpsc::unbounded_channel();
         let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
         let credentials = Credentials { user: "alice".to_owned(), password: "x".to_owned() };
@@ -276,6 +281,32 @@ fn where_that_is_asked_for_each_job_has_one_share() {
     let (stats, _) = rig.finish();
     assert_eq!((stats.found, stats.accepted), (10, 10));
     drop(pool.join().unwrap());
+}
+
+/// On one thread, whatever the kernel.
+#[test]
+fn a_seed_says_which_shares_are_found_and_in_which_order() {
+    let shares = |seed: u64, kernel: Option<&str>| {
+        let (listener, port) = listener();
+        let mut rig = Rig::with(&scripted::url(port), kernel.map(str::to_owned));
+        rig.miner = rig.miner.with_seed(seed);
+        let pool = std::thread::spawn(move || {
+            let mut pool = scripted::Pool::welcome(&listener);
+            pool.call("mining.set_difficulty", &json!([DIFFICULTY]));
+            pool.call("mining.notify", &job("1"));
+            for _ in 0..30 {
+                let submit = pool.expect("mining.submit");
+                pool.answer(&submit, &json!(true));
+            }
+            pool
+        });
+        rig.mine_until(|_| pool.is_finished());
+        pool.join().unwrap().submits
+    };
+    let one = shares(7, Some("portable"));
+    assert_eq!((&one[0][2], &one[0][5]), (&json!("07000000"), &json!("0000e000")));
+    assert_eq!(one, shares(7, None));
+    assert_ne!(one, shares(8, Some("portable")));
 }
 
 /// Accepts shares, up to the first of this job.

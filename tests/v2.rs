@@ -25,9 +25,11 @@ use midstate::job::{Job, Root};
 use midstate::upstream::{ChannelKind, Event, HandshakeError, SessionError, V2Error};
 use midstate_stratum::{Difficulty, Target};
 use mining_sv2::{
-    CHANNEL_BIT_SET_TARGET, MESSAGE_TYPE_SET_EXTRANONCE_PREFIX, MESSAGE_TYPE_SET_GROUP_CHANNEL,
-    MESSAGE_TYPE_SET_TARGET, SetExtranoncePrefixOwned, SetGroupChannelOwned, SetTargetOwned, UpdateChannel,
+    CHANNEL_BIT_SET_TARGET, CloseChannelOwned, MESSAGE_TYPE_SET_EXTRANONCE_PREFIX, MESSAGE_TYPE_SET_GROUP_CHANNEL,
+    MESSAGE_TYPE_SET_TARGET, OpenExtendedMiningChannel, OpenMiningChannelErrorOwned, SetExtranoncePrefixOwned,
+    SetGroupChannelOwned, SetTargetOwned, UpdateChannel,
 };
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use v2_servers::{rig, table};
 
@@ -235,6 +237,8 @@ fn a_pool_is_told_what_was_asked_for() {
     for (flags, words) in [
         (&*long, "256 bytes; expected 255 at most"),
         ("--nominal-hashrate fast", "expected hashes a second"),
+        ("--channels 0", "\"0\"; expected 1 to 128 channels"),
+        ("--channels 129", "\"129\"; expected 1 to 128 channels"),
         ("--sv2-channel group", "expected extended or standard"),
         (
             "--sv2-channel standard --verify-payout 1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
@@ -243,6 +247,81 @@ fn a_pool_is_told_what_was_asked_for() {
     ] {
         let said = run(&format!("mine --url {url} --user alice {flags}"));
         assert!(said.code == Some(2) && said.err.contains(words), "{said:?}");
+    }
+}
+
+/// The pool opens two of three, gives each a job of its own, and closes one of them later.
+#[test]
+fn channels_are_told_apart() {
+    let (listener, port) = listener();
+    let mut settings = v2::pool(port);
+    settings.channels = "3".parse().unwrap();
+    settings.nominal_hashrate = Some("x2".parse().unwrap());
+    let mut miner = Miner::with([settings]);
+    let mut pool = V2Pool::accept(&listener);
+    pool.set_up(0);
+    let asked: Vec<_> = (0..3)
+        .map(|_| {
+            let mut payload = pool.expect(mining_sv2::MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL);
+            let open = v2::read::<OpenExtendedMiningChannel>(&mut payload).into_owned();
+            // Nobody has measured it, so each has its part of a guess, and twice that is told.
+            assert!((open.nominal_hash_rate / (2e8 / 3.0) - 1.0).abs() < 1e-6, "{open}");
+            open.request_id
+        })
+        .collect();
+    pool.opened_as((asked[1], 12), 8, &[2]);
+    pool.opened_as((asked[0], 12), 8, &[1]);
+    pool.opened_as((asked[0], 11), 8, &[1]);
+    let error = OpenMiningChannelErrorOwned {
+        request_id: asked[2],
+        error_code: "channel-capacity-exhausted".try_into().unwrap(),
+    };
+    pool.send(error, mining_sv2::MESSAGE_TYPE_OPEN_MINING_CHANNEL_ERROR, false);
+    miner.connected();
+    let taken = "channel_id: 12; expected one that no other channel has";
+    assert!(matches!(miner.next(), Event::Unreadable(error) if error.to_string() == taken));
+    assert!(matches!(miner.next(), Event::Message(said) if said.ends_with("channel-capacity-exhausted")));
+
+    // One for the future to both, and the block it is for; then one to the second alone.
+    let to = |channel_id, id, min_ntime| {
+        let mut job = job(id, min_ntime);
+        job.channel_id = channel_id;
+        job
+    };
+    pool.job(to(GROUP, 5, None));
+    pool.tip(GROUP, 5, 9);
+    let (job, beside) = work(&mut miner);
+    assert_eq!((job.channel, &*job.id, job.coinbase().unwrap().extranonce1.as_slice()), (Some(12), "5", &[2][..]));
+    assert_eq!(beside, [(Some(11), "5".to_owned())]);
+    pool.job(to(11, 5, Some(MIN_NTIME)));
+    let (first, beside) = work(&mut miner);
+    assert_eq!((first.channel, beside), (Some(11), vec![(Some(12), "5".to_owned())]));
+
+    // Each channel counts its own shares.
+    for (job, nonce) in [(&job, 1), (&first, 2), (&job, 3)] {
+        miner.handle.submit(share(job, nonce)).unwrap();
+    }
+    let sent: Vec<_> = (0..3).map(|_| pool.share()).collect();
+    let sent: Vec<_> = sent.iter().map(|share| (share.channel_id, share.sequence_number, share.nonce)).collect();
+    assert_eq!(sent, [(12, 1, 1), (11, 1, 2), (12, 2, 3)]);
+    pool.accept_all_of(11, 1);
+    assert!(matches!(miner.next(), Event::Answered { share, verdict: Ok(()), .. } if share.header.nonce() == 2));
+    // The other goes, with what it owes; what is found on it still goes nowhere.
+    let close = CloseChannelOwned { channel_id: 12, reason_code: "maintenance".try_into().unwrap() };
+    pool.send(close, mining_sv2::MESSAGE_TYPE_CLOSE_CHANNEL, true);
+    assert!(matches!(miner.next(), Event::Lost(shares) if shares.len() == 2));
+    assert!(matches!(miner.next(), Event::Message(said) if said == "CloseChannel: maintenance"));
+    let (rest, beside) = work(&mut miner);
+    assert_eq!((rest.channel, beside), (Some(11), Vec::new()));
+    miner.handle.submit(share(&job, 4)).unwrap();
+    assert!(matches!(miner.next(), Event::Lost(shares) if shares.len() == 1));
+}
+
+/// The next job, and the channels and ids of those beside it.
+fn work(miner: &mut Miner) -> (Arc<Job>, Vec<(Option<u32>, String)>) {
+    match miner.next() {
+        Event::Job { job, beside, .. } => (job, beside.iter().map(|job| (job.channel, job.id.clone())).collect()),
+        other => panic!("{other:?}"),
     }
 }
 

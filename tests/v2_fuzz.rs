@@ -33,11 +33,11 @@ fn act(kind: u8) -> Vec<u8> {
     vec![kind, 0, 0, 0]
 }
 
-fn extended_job(job_id: u32, min_ntime: Option<u32>) -> Vec<u8> {
+fn extended_job(channel_id: u32, job_id: u32, min_ntime: Option<u32>) -> Vec<u8> {
     frame(
         mining::MESSAGE_TYPE_NEW_EXTENDED_MINING_JOB,
         NewExtendedMiningJobOwned {
-            channel_id: CHANNEL,
+            channel_id,
             job_id,
             min_ntime: Sv2OptionOwned::new(min_ntime),
             version: 0x2000_0000,
@@ -49,18 +49,20 @@ fn extended_job(job_id: u32, min_ntime: Option<u32>) -> Vec<u8> {
     )
 }
 
-fn standard_job(job_id: u32, min_ntime: Option<u32>) -> Vec<u8> {
+fn standard_job(channel_id: u32, job_id: u32, min_ntime: Option<u32>) -> Vec<u8> {
     let min_ntime = Sv2OptionOwned::new(min_ntime);
     let merkle_root = [3; 32].into();
-    let job = NewMiningJobOwned { channel_id: CHANNEL, job_id, min_ntime, version: 0x2000_0000, merkle_root };
+    let job = NewMiningJobOwned { channel_id, job_id, min_ntime, version: 0x2000_0000, merkle_root };
     frame(mining::MESSAGE_TYPE_NEW_MINING_JOB, job)
 }
 
-/// A whole session on a channel of this kind, frame by frame. The first item says which, and that its messages are traced.
-fn session(standard: bool) -> Vec<Vec<u8>> {
-    let (target, extranonce_prefix) = ([0xff; 32].into(), vec![1, 2, 3, 4].try_into().unwrap());
-    let (request_id, channel_id, group_channel_id) = (1, CHANNEL, 100);
-    let success = if standard {
+const GROUP: u32 = 100;
+
+/// The answer to a request for a channel of this kind.
+fn opened(standard: bool, request_id: u32, channel_id: u32) -> Vec<u8> {
+    let (target, extranonce_prefix) = ([0xff; 32].into(), vec![1, 2, 3, request_id as u8].try_into().unwrap());
+    let group_channel_id = GROUP;
+    if standard {
         let success = OpenStandardMiningChannelSuccessOwned {
             request_id,
             channel_id,
@@ -79,11 +81,20 @@ fn session(standard: bool) -> Vec<Vec<u8>> {
             group_channel_id,
         };
         frame(mining::MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, success)
+    }
+}
+
+/// A whole session, frame by frame, on one channel of this kind, or on two of three that are asked for. The first item says which, and that
+/// its messages are traced.
+fn session(standard: bool, several: bool) -> Vec<Vec<u8>> {
+    let channel_id = CHANNEL;
+    let to = if several { GROUP } else { CHANNEL };
+    let job = |job_id, min_ntime| {
+        if standard { standard_job(to, job_id, min_ntime) } else { extended_job(to, job_id, min_ntime) }
     };
-    let job = if standard { standard_job } else { extended_job };
     let tip = |job_id| {
         let said =
-            SetNewPrevHashOwned { channel_id, job_id, prev_hash: [9; 32].into(), min_ntime: 5, nbits: 0x1d00_ffff };
+            SetNewPrevHashOwned { channel_id: to, job_id, prev_hash: [9; 32].into(), min_ntime: 5, nbits: 0x1d00_ffff };
         frame(mining::MESSAGE_TYPE_MINING_SET_NEW_PREV_HASH, said)
     };
     let accepted = |last_sequence_number| {
@@ -94,9 +105,10 @@ fn session(standard: bool) -> Vec<Vec<u8>> {
     };
     let text = |text: &str| text.try_into().unwrap();
     vec![
-        vec![2 + u8::from(standard)],
+        vec![2 + u8::from(standard) + 4 * u8::from(several)],
         frame(MESSAGE_TYPE_SETUP_CONNECTION_SUCCESS, SetupConnectionSuccess { used_version: 2, flags: 0 }),
-        success,
+        opened(standard, 1, CHANNEL),
+        if several { opened(standard, 3, CHANNEL + 1) } else { Vec::new() },
         job(1, None),
         job(2, None),
         tip(1),
@@ -108,7 +120,7 @@ fn session(standard: bool) -> Vec<Vec<u8>> {
             SubmitSharesErrorOwned { channel_id, sequence_number: 2, error_code: text("stale-share") },
         ),
         accepted(3),
-        frame(mining::MESSAGE_TYPE_SET_TARGET, SetTargetOwned { channel_id: 100, maximum_target: [7; 32].into() }),
+        frame(mining::MESSAGE_TYPE_SET_TARGET, SetTargetOwned { channel_id: GROUP, maximum_target: [7; 32].into() }),
         frame(
             mining::MESSAGE_TYPE_SET_EXTRANONCE_PREFIX,
             SetExtranoncePrefixOwned { channel_id, extranonce_prefix: vec![5].try_into().unwrap() },
@@ -139,8 +151,8 @@ fn session(standard: bool) -> Vec<Vec<u8>> {
 
 #[test]
 fn right_sessions() {
-    for standard in [false, true] {
-        v2(&session(standard).concat());
+    for (standard, several) in [(false, false), (false, true), (true, false), (true, true)] {
+        v2(&session(standard, several).concat());
     }
 }
 
@@ -153,8 +165,8 @@ proptest! {
     }
 
     #[test]
-    fn frames_changed(standard: bool, changes in proptest::collection::vec((any::<Index>(), any::<Index>(), 0u8..3), 1..5)) {
-        let mut frames = session(standard);
+    fn frames_changed(standard: bool, several: bool, changes in proptest::collection::vec((any::<Index>(), any::<Index>(), 0u8..3), 1..5)) {
+        let mut frames = session(standard, several);
         for (from, to, what) in changes {
             let (from, to) = (1 + from.index(frames.len() - 1), 1 + to.index(frames.len() - 1));
             match what {
@@ -168,8 +180,8 @@ proptest! {
     }
 
     #[test]
-    fn bytes_changed(standard: bool, changes in proptest::collection::vec((any::<Index>(), 0usize..2, any::<u8>()), 1..5)) {
-        let mut bytes = session(standard).concat();
+    fn bytes_changed(standard: bool, several: bool, changes in proptest::collection::vec((any::<Index>(), 0usize..2, any::<u8>()), 1..5)) {
+        let mut bytes = session(standard, several).concat();
         for (at, removed, put) in changes {
             let at = 1 + at.index(bytes.len() - 2);
             bytes.splice(at..at + removed, [put]);

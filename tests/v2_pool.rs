@@ -11,7 +11,7 @@ use midstate_stratum::v2::Authority;
 use pool_sim::chain::Params;
 use pool_sim::node::Node;
 use pool_sim::pool::{Pool, PoolConfig, PoolEvent, Port};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -69,18 +69,31 @@ impl Regtest {
 
 /// Mines until so many shares are accepted.
 async fn mine(pool: upstream::Pool, shares: u64) -> Stats {
+    mine_on_channels(pool, shares, |miner| miner).await.0
+}
+
+/// The same, and how many of them were of each channel.
+async fn mine_on_channels(
+    pool: upstream::Pool,
+    shares: u64,
+    prepared: fn(Miner) -> Miner,
+) -> (Stats, BTreeMap<u32, u64>) {
+    let mut channels = BTreeMap::new();
     let backends = open(&Selection { threads: Some(1), ..Selection::of(Kind::Cpu) }).unwrap();
     let (found, from_engine) = tokio::sync::mpsc::unbounded_channel();
     let engine = Engine::start(backends, move |event| drop(found.send(event))).unwrap();
     let (handle, events) = spawn(vec![pool.into()]);
-    let mut miner = Miner::new(engine, from_engine, handle, events);
+    let mut miner = prepared(Miner::new(engine, from_engine, handle, events));
     while miner.stats().accepted < shares {
-        let event = timeout(PATIENCE, miner.next()).await.expect("nothing was said");
-        if let Event::Upstream(upstream::Event::Disconnected { error, .. }) = event {
-            panic!("{error}");
+        match timeout(PATIENCE, miner.next()).await.expect("nothing was said") {
+            Event::Upstream(upstream::Event::Disconnected { error, .. }) => panic!("{error}"),
+            Event::Upstream(upstream::Event::Answered { share, verdict: Ok(()), .. }) => {
+                *channels.entry(share.origin.job.channel.unwrap_or_default()).or_default() += 1;
+            }
+            _ => {}
         }
     }
-    miner.finish(PATIENCE).await.0
+    (miner.finish(PATIENCE).await.0, channels)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,6 +105,31 @@ async fn blocks_are_found_on_each_kind_of_channel() {
         assert_eq!((stats.lost, stats.hardware_errors()), (0, 0));
         assert_eq!(u64::from(regtest.node.tip().borrow().height), 16 + stats.accepted, "{channel}");
         assert_eq!(regtest.counts.lock().unwrap()["alice"], [stats.accepted, stats.rejected], "{channel}");
+    }
+}
+
+/// Shares of each come in, none twice and none to another's account; and where each is a block, all go on together.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_channels_share_a_connection() {
+    for channel in [ChannelKind::Extended, ChannelKind::Standard] {
+        let several = |regtest: &Regtest| {
+            let mut pool = regtest.url("alice", Some(channel));
+            pool.channels = "5".parse().unwrap();
+            pool
+        };
+        let easy = regtest(1e-4, |config| config.job_bits = Some(CompactTarget::from_consensus(0x1d00_ffff))).await;
+        let (stats, of_channels) = mine_on_channels(several(&easy), 250, |miner| miner).await;
+        assert_eq!((stats.rejected, stats.stale, stats.lost), (0, 0, 0), "{channel}: {of_channels:?}");
+        assert_eq!(easy.counts.lock().unwrap()["alice"], [stats.accepted, 0], "{channel}");
+        assert!(of_channels.len() == 5 && of_channels.values().all(|shares| *shares > 5), "{channel}: {of_channels:?}");
+
+        let (_, of_channels) = mine_on_channels(several(&easy), 5, Miner::with_one_share_a_job).await;
+        assert_eq!(of_channels.into_values().collect::<Vec<_>>(), [1; 5], "{channel}");
+
+        let blocks = regtest(1e-4, |_| {}).await;
+        let (stats, of_channels) = mine_on_channels(several(&blocks), 20, |miner| miner).await;
+        assert_eq!((stats.lost, stats.hardware_errors()), (0, 0));
+        assert_eq!(u64::from(blocks.node.tip().borrow().height), 16 + stats.accepted, "{channel}: {of_channels:?}");
     }
 }
 

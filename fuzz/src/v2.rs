@@ -4,7 +4,7 @@
 use midstate::job::{Job, JobStream, Share};
 use midstate::upstream::{ChannelKind, Credentials, Effect, Event, Frame, Pool, PoolUrl, Talk};
 use midstate::work::Candidate;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the session's jobs carry.
@@ -30,8 +30,9 @@ pub fn v2(mut script: &[u8]) {
     let mut pool = Pool::new(url.clone(), credentials);
     pool.trace_messages = first % 4 > 1;
     pool.sv2_channel = if first % 2 == 0 { ChannelKind::Extended } else { ChannelKind::Standard };
+    pool.channels = if first & 4 == 0 { "1" } else { "3" }.parse().expect("a number");
     let talk = Talk::begin(&pool, &url, NUMBER, None).expect("what is said is short");
-    let mut miner = Miner { talk, job: None, fates: BTreeMap::new() };
+    let mut miner = Miner { talk, jobs: Vec::new(), fates: BTreeMap::new() };
     miner.act();
     while let [kind, extension, low, high, rest @ ..] = script {
         let length = usize::from(u16::from_le_bytes([*low, *high])).min(rest.len());
@@ -58,17 +59,17 @@ pub fn v2(mut script: &[u8]) {
 
 struct Miner {
     talk: Talk,
-    job: Option<Arc<Job>>,
+    jobs: Vec<Arc<Job>>,
     /// Whether each share's was told, by its nonce.
     fates: BTreeMap<u32, bool>,
 }
 
 impl Miner {
     fn submit(&mut self) -> Result<(), String> {
-        let Some(job) = &self.job else { return Ok(()) };
+        let nonce = self.fates.len() as u32;
+        let Some(job) = self.jobs.get(nonce as usize % self.jobs.len().max(1)) else { return Ok(()) };
         let mut stream = JobStream::new(Arc::clone(job), 1).expect("there is no more room than can be rolled");
         let (work, origin) = stream.next().expect("there is work");
-        let nonce = self.fates.len() as u32;
         let header = work.header(Candidate { version: 0, nonce }).expect("there is a version");
         self.fates.insert(nonce, false);
         let share = Share { hash: header.hash(), header, origin, worker: 0 };
@@ -86,12 +87,17 @@ impl Miner {
                     assert_eq!(u32::from_le_bytes([*low, *middle, *high, 0]) as usize, payload.len());
                     assert!(SAID.contains(kind), "{kind:#04x}");
                 }
-                Effect::Say(Event::Job { job, difficulty, .. }) => {
-                    assert_eq!(job.session, NUMBER);
+                Effect::Say(Event::Job { job, difficulty, beside, .. }) => {
                     assert!(difficulty.get() > 0.0 && self.talk.worked());
-                    let header = job.header(&job.merkle_root(&vec![0; job.extranonce2_size()]), job.ntime);
-                    assert_eq!((header.version(), header.ntime()), (job.version, job.ntime));
-                    self.job = Some(job);
+                    let tip = job.previous_block_hash;
+                    self.jobs = std::iter::once(job).chain(beside).collect();
+                    for job in &self.jobs {
+                        assert_eq!((job.session, job.previous_block_hash), (NUMBER, tip));
+                        let header = job.header(&job.merkle_root(&vec![0; job.extranonce2_size()]), job.ntime);
+                        assert_eq!((header.version(), header.ntime()), (job.version, job.ntime));
+                    }
+                    let channels: BTreeSet<_> = self.jobs.iter().map(|job| job.channel).collect();
+                    assert_eq!(channels.len(), self.jobs.len());
                 }
                 Effect::Say(Event::Answered { share, .. }) => self.told(&share),
                 Effect::Say(Event::Lost(shares)) => shares.iter().for_each(|share| self.told(share)),

@@ -36,6 +36,7 @@ Examples:
   midstate mine --url http://127.0.0.1:8332 --rpc-cookie ~/.bitcoin/.cookie --pay-to bc1q… --zmq tcp://127.0.0.1:28332
   midstate mine --url stratum+tcp://poolexample.onion:3333 --user alice --socks5 127.0.0.1:9050
   midstate mine --url stratum2+tcp://127.0.0.1:34254/KEY --user alice --single-submit --device-id rig7 --trace-messages
+  midstate mine --url stratum2+tcp://127.0.0.1:34254/KEY --user alice --channels 8 --seed 7 --threads 1
   midstate mine --url stratum+tcp://solo.example:3333 --user bc1q… --verify-payout bc1q…:98%
 
 Flags come before environment variables, those before the configuration file, that before defaults. In the environment, several
@@ -88,13 +89,16 @@ pub(super) fn run(args: &Args, matches: &ArgMatches) -> Result<(), CliError> {
         reporter.configuration(Some(file), None)?;
     }
     settings.warnings.iter().try_for_each(|warning| reporter.warning(None, warning))?;
-    let (sources, single_submit) = (settings.sources.clone(), settings.single_submit);
+    let (sources, single_submit, seed) = (settings.sources.clone(), settings.single_submit, settings.seed);
     let mut reload = Reload::new(&args.settings, matches, settings);
     let runtime = tokio::runtime::Runtime::new().map_err(MineError::Start)?;
     runtime.block_on(async {
         let mut miner = start(backends, sources).map_err(MineError::Start)?;
         if single_submit {
             miner = miner.with_one_share_a_job();
+        }
+        if let Some(seed) = seed {
+            miner = miner.with_seed(seed);
         }
         let limit = args.seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
         let mut end = std::pin::pin!(interrupted(limit));

@@ -12,7 +12,7 @@ use midstate::upstream::Fingerprint;
 #[cfg(feature = "payout")]
 use midstate::upstream::Payout;
 #[cfg(feature = "v2")]
-use midstate::upstream::{ChannelKind, Device, NominalHashrate};
+use midstate::upstream::{ChannelCount, ChannelKind, Device, NominalHashrate};
 #[cfg(feature = "solo")]
 use midstate::upstream::{MAX_TAG, ZmqUrl};
 use midstate_stratum::Difficulty;
@@ -76,8 +76,13 @@ pub(super) struct SettingArgs {
     #[cfg(feature = "v2")]
     #[arg(long, value_name = "KIND")]
     pub sv2_channel: Option<ChannelKind>,
-    /// For Stratum V2, the hashrate that the pool is told, by which it chooses the difficulty: hashes a second such as 5e9, or a factor such
-    /// as x2 for so many times what is measured [default: what is measured]
+    /// For Stratum V2, how many channels are opened on one connection, 1 to 128. They are searched in turns, and each has its part of the
+    /// hashrate [default: 1]
+    #[cfg(feature = "v2")]
+    #[arg(long, value_name = "N")]
+    pub channels: Option<ChannelCount>,
+    /// For Stratum V2, the hashrate of each channel that the pool is told, by which it chooses the difficulty: hashes a second such as 5e9, or a factor such
+    /// as x2 for so many times what is measured [default: its part of what is measured]
     #[cfg(feature = "v2")]
     #[arg(long, value_name = "H/S|xN")]
     pub nominal_hashrate: Option<NominalHashrate>,
@@ -134,6 +139,10 @@ pub(super) struct SettingArgs {
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]
     pub single_submit: Option<bool>,
+    /// Begin each job's search at extranonce2 N and the version bits N, and go on version by version: with --threads 1 the same
+    /// jobs give the same shares in the same order, on every machine
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Print one JSON object a line
     #[arg(long, value_name = "YES", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true,
         value_parser = BoolishValueParser::new())]
@@ -202,6 +211,8 @@ impl SettingArgs {
             sv2_insecure: self.sv2_insecure.filter(|_| of("sv2_insecure")),
             #[cfg(feature = "v2")]
             sv2_channel: self.sv2_channel.filter(|_| of("sv2_channel")),
+            #[cfg(feature = "v2")]
+            channels: self.channels.filter(|_| of("channels")),
             #[cfg(feature = "v2")]
             nominal_hashrate: self.nominal_hashrate.filter(|_| of("nominal_hashrate")),
             #[cfg(feature = "v2")]

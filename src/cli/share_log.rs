@@ -16,8 +16,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The fields, for `--help`.
 pub(super) const HELP: &str = "\
 Each line of --share-log has: time (seconds since 1970), fate (accepted, rejected, stale: not sent as the chain moved on, or
-lost: no answer came), pool, job, hash, difficulty (reached), share_difficulty and target (asked for), block (whether it is
-one), version_mask, extranonce1, extranonce2, header, backend, kernel, device, round_trip_ms, code and reason (null if not
+lost: no answer came), pool, job, channel (null but for Stratum V2), hash, difficulty (reached), share_difficulty and target
+(asked for), block (whether it is one), version_mask, extranonce1, extranonce2, header, backend, kernel, device, round_trip_ms, code and reason (null if not
 rejected).";
 
 /// Writes the shares' fates to a file, to its end.
@@ -44,6 +44,7 @@ struct Line<'a> {
     fate: Fate,
     pool: &'a str,
     job: &'a str,
+    channel: Option<u32>,
     hash: String,
     difficulty: f64,
     share_difficulty: f64,
@@ -107,6 +108,7 @@ impl ShareLog {
             fate,
             pool: &self.pool,
             job: &job.id,
+            channel: job.channel,
             hash: share.hash.to_string(),
             difficulty: difficulty(share),
             share_difficulty: job.target.difficulty(),

@@ -10,7 +10,7 @@ use thiserror::Error;
 const ALIKE: f64 = 0.8;
 
 /// Settings that only some builds have, and the feature that brings them.
-const OF_FEATURES: [(&str, &str); 13] = [
+const OF_FEATURES: [(&str, &str); 14] = [
     ("verify_payout", "payout"),
     ("strict", "payout"),
     ("rpc_cookie", "solo"),
@@ -19,6 +19,7 @@ const OF_FEATURES: [(&str, &str); 13] = [
     ("zmq", "solo"),
     ("sv2_insecure", "v2"),
     ("sv2_channel", "v2"),
+    ("channels", "v2"),
     ("nominal_hashrate", "v2"),
     ("device_vendor", "v2"),
     ("device_hardware", "v2"),

@@ -23,7 +23,7 @@ use crate::upstream::Payout;
 #[cfg(feature = "solo")]
 use crate::upstream::ZmqUrl;
 #[cfg(feature = "v2")]
-use crate::upstream::{ChannelKind, NominalHashrate};
+use crate::upstream::{ChannelCount, ChannelKind, NominalHashrate};
 #[cfg(feature = "solo")]
 use bitcoin::{Address, address::NetworkUnchecked};
 use midstate_stratum::Difficulty;
@@ -51,6 +51,9 @@ pub struct Config {
     pub json: Option<bool>,
     /// Whether one share of each job is sent at most.
     pub single_submit: Option<bool>,
+    /// Where each job's search begins, so that runs can be repeated.
+    #[serde(deserialize_with = "value::seed")]
+    pub seed: Option<u64>,
 }
 
 /// What is said of a pool or a node.
@@ -79,7 +82,11 @@ pub struct PoolConfig {
     #[cfg(feature = "v2")]
     #[serde(deserialize_with = "value::text")]
     pub sv2_channel: Option<ChannelKind>,
-    /// For Stratum V2, what the pool is told of the miner's speed.
+    /// For Stratum V2, how many channels are opened.
+    #[cfg(feature = "v2")]
+    #[serde(deserialize_with = "value::channels")]
+    pub channels: Option<ChannelCount>,
+    /// For Stratum V2, what the pool is told of the speed of each channel.
     #[cfg(feature = "v2")]
     #[serde(deserialize_with = "value::text")]
     pub nominal_hashrate: Option<NominalHashrate>,
@@ -225,7 +232,7 @@ mod tests {
             (
                 "zzz = 1",
                 &[
-                    "line 1: \"zzz\": no such setting; expected one of pool, defaults, backends, share_log, json, single_submit",
+                    "line 1: \"zzz\": no such setting; expected one of pool, defaults, backends, share_log, json, single_submit, seed",
                 ],
             ),
             ("[pool]\nurl = \"stratum+tcp://h:1\"", &["line 1: pool: ", "map", "expected a sequence"]),

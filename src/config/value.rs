@@ -3,7 +3,7 @@
 use crate::backend::cpu::Kernel;
 use crate::backend::{GpuOptions, OpenError};
 #[cfg(feature = "v2")]
-use crate::upstream::Device;
+use crate::upstream::{ChannelCount, Device};
 #[cfg(feature = "solo")]
 use crate::upstream::{MAX_TAG, NodeUrl};
 use crate::upstream::{PoolUrl, UrlError};
@@ -150,6 +150,16 @@ pub(super) fn quota<'de, D: Deserializer<'de>>(from: D) -> Result<Option<NonZero
 
 pub(super) fn threads<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
     whole(from, 1..=u16::MAX)
+}
+
+#[cfg(feature = "v2")]
+pub(super) fn channels<'de, D: Deserializer<'de>>(from: D) -> Result<Option<ChannelCount>, D::Error> {
+    Ok(whole(from, 1..=ChannelCount::MOST)?.and_then(ChannelCount::new))
+}
+
+pub(super) fn seed<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    // As far as TOML's whole numbers go.
+    whole(from, 0..=i64::MAX.unsigned_abs())
 }
 
 pub(super) fn workgroup<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {

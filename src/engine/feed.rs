@@ -1,8 +1,9 @@
-//! Where the engine's threads take their slices: one stream of work, cut up so that no two slices overlap.
+//! Where the engine's threads take their slices: streams of work, in turns, cut up so that no two slices overlap.
 
 use super::lock;
 use crate::backend::Cancel;
 use crate::work::{NonceRange, Work};
+use std::collections::VecDeque;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,25 +17,29 @@ pub(super) struct Feed<T> {
 }
 
 struct State<T> {
-    source: Option<Source<T>>,
+    /// The one whose turn it is comes first. One that has ended is there no more.
+    streams: VecDeque<Stream<T>>,
+    stopped: bool,
+}
+
+struct Stream<T> {
+    source: Source<T>,
     /// The work being cut up, and which of its nonces nobody took yet.
     current: Option<(Work, T, NonceRange)>,
-    stopped: bool,
 }
 
 impl<T> Default for Feed<T> {
     fn default() -> Self {
-        let state = State { source: None, current: None, stopped: false };
+        let state = State { streams: VecDeque::new(), stopped: false };
         Feed { state: Mutex::new(state), changed: Condvar::new() }
     }
 }
 
 impl<T> Feed<T> {
-    /// Replaces the stream. `cancel` ends the old work's epoch, at a moment when nobody can take a slice.
-    pub(super) fn replace(&self, source: Option<Source<T>>, cancel: impl FnOnce()) {
+    /// Replaces the streams. `cancel` ends the old work's epoch, at a moment when nobody can take a slice.
+    pub(super) fn replace(&self, sources: Vec<Source<T>>, cancel: impl FnOnce()) {
         let mut state = lock(&self.state);
-        state.source = source;
-        state.current = None;
+        state.streams = sources.into_iter().map(|source| Stream { source, current: None }).collect();
         cancel();
         self.changed.notify_all();
     }
@@ -57,7 +62,7 @@ impl<T> Feed<T> {
 pub(super) enum Taken<T> {
     /// Nonces that nobody else has, with the token of their epoch.
     Slice(Work, T, Cancel),
-    /// The stream has ended. One thread is told.
+    /// The last stream has ended. One thread is told.
     End,
 }
 
@@ -69,10 +74,11 @@ impl<T: Clone> Feed<T> {
             if state.stopped {
                 return None;
             }
+            let begun = !state.streams.is_empty();
             if let Some((work, tag)) = state.slice(hashes) {
                 return Some(Taken::Slice(work, tag, Cancel::on_change_of(epoch)));
             }
-            if state.source.take().is_some() {
+            if begun {
                 return Some(Taken::End);
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -82,6 +88,18 @@ impl<T: Clone> Feed<T> {
 
 impl<T: Clone> State<T> {
     fn slice(&mut self, hashes: u64) -> Option<(Work, T)> {
+        while let Some(mut stream) = self.streams.pop_front() {
+            if let Some(slice) = stream.slice(hashes) {
+                self.streams.push_back(stream);
+                return Some(slice);
+            }
+        }
+        None
+    }
+}
+
+impl<T: Clone> Stream<T> {
+    fn slice(&mut self, hashes: u64) -> Option<(Work, T)> {
         loop {
             if let Some((work, tag, left)) = &mut self.current {
                 let nonces = hashes / work.midstates().len().max(1) as u64;
@@ -90,7 +108,7 @@ impl<T: Clone> State<T> {
                     return Some((work.over(range), tag.clone()));
                 }
             }
-            let (work, tag) = self.source.as_mut()?.next()?;
+            let (work, tag) = self.source.next()?;
             let left = work.range();
             self.current = Some((work, tag, left));
         }

@@ -60,7 +60,7 @@ pub enum Event<T> {
         /// When it is tried again.
         retry: Duration,
     },
-    /// The source gave all that it had. Some of it may still be searched; then the engine waits.
+    /// The sources gave all that they had. Some of it may still be searched; then the engine waits.
     Exhausted,
 }
 
@@ -143,12 +143,18 @@ impl<T: Clone + Send + 'static> Engine<T> {
 
     /// Replaces the work: searches under way are cancelled, and `source` is begun.
     pub fn set_source(&self, source: Source<T>) {
-        self.shared.replace(Some(source));
+        self.set_sources(vec![source]);
+    }
+
+    /// Replaces the work by several streams, of which slices are searched in turns, beginning with the first. Without any, the threads
+    /// wait.
+    pub fn set_sources(&self, sources: Vec<Source<T>>) {
+        self.shared.replace(sources);
     }
 
     /// Takes the work away: the threads wait.
     pub fn pause(&self) {
-        self.shared.replace(None);
+        self.set_sources(Vec::new());
     }
 
     /// The counters of each backend, and their speed up to now. Call it about once a second for smooth windows.
@@ -189,8 +195,8 @@ impl<T> Drop for Engine<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    fn replace(&self, source: Option<Source<T>>) {
-        self.feed.replace(source, || {
+    fn replace(&self, sources: Vec<Source<T>>) {
+        self.feed.replace(sources, || {
             self.epoch.fetch_add(1, Ordering::Release);
         });
     }

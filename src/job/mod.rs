@@ -48,6 +48,8 @@ pub struct Job {
     pub target: Target,
     /// In which of the upstream's sessions it came: there its shares go. Each session has another number, above 0.
     pub session: u64,
+    /// On which of the session's channels it came, and its shares go; `None` where the protocol has no channels.
+    pub channel: Option<u32>,
 }
 
 /// How a job's merkle roots come to be.

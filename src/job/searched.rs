@@ -15,6 +15,8 @@ const KNOWN: usize = 256;
 pub struct Searched {
     /// The one that was begun last is the last.
     known: VecDeque<(Subject, Progress)>,
+    /// Where each search begins: see [`JobStream`].
+    start: u128,
 }
 
 /// What jobs have in common whose headers may be the same. Version and ntime are not in it: they are for [`Place`].
@@ -44,6 +46,11 @@ pub(super) struct Place {
 }
 
 impl Searched {
+    /// Nothing yet, and each job's search will begin at this extranonce2, and at the version whose rolled bits are this number's lowest.
+    pub fn from_seed(seed: u64) -> Searched {
+        Searched { start: seed.into(), ..Searched::default() }
+    }
+
     /// A job's stream, from where the search of the same block to be has come to. With `versions_per_work` versions in each work
     /// where the mask allows it.
     ///
@@ -64,7 +71,7 @@ impl Searched {
         if self.known.len() > KNOWN {
             self.known.pop_front();
         }
-        Ok(JobStream::from(job, versions_per_work, progress))
+        Ok(JobStream::from(job, versions_per_work, progress, self.start))
     }
 }
 

@@ -13,6 +13,8 @@ pub struct JobStream {
     /// How many versions each work carries.
     versions_per_work: u64,
     progress: Progress,
+    /// What the counted extranonce2s and versions are turned by.
+    start: u128,
     /// The last extranonce2, and its merkle root.
     merkle_root: Option<(u128, [u8; 32])>,
 }
@@ -24,12 +26,13 @@ impl JobStream {
     /// The job cannot be worked on.
     pub fn new(job: Arc<Job>, versions_per_work: usize) -> Result<JobStream, JobError> {
         job.check()?;
-        Ok(JobStream::from(job, versions_per_work, Progress::default()))
+        Ok(JobStream::from(job, versions_per_work, Progress::default(), 0))
     }
 
-    /// The stream of a job that can be worked on, from where the search has come to.
-    pub(super) fn from(job: Arc<Job>, versions_per_work: usize, progress: Progress) -> JobStream {
-        JobStream { job, versions_per_work: versions_per_work.max(1) as u64, progress, merkle_root: None }
+    /// The stream of a job that can be worked on, from where the search has come to. Its extranonce2s and versions have those bits
+    /// the other way that are set in `start`: still each comes once.
+    pub(super) fn from(job: Arc<Job>, versions_per_work: usize, progress: Progress, start: u128) -> JobStream {
+        JobStream { job, versions_per_work: versions_per_work.max(1) as u64, progress, start, merkle_root: None }
     }
 
     /// Whether every header was given.
@@ -65,11 +68,12 @@ impl Iterator for JobStream {
 
     fn next(&mut self) -> Option<(Work, Origin)> {
         let (Place { ntime, extranonce2: number, .. }, versions) = self.advance()?;
-        let extranonce2 = number.to_le_bytes()[..self.job.extranonce2_size()].to_vec();
+        let extranonce2 = (number ^ self.start).to_le_bytes()[..self.job.extranonce2_size()].to_vec();
         let merkle_root = self.merkle_root(number, &extranonce2);
         let Job { version, version_mask, .. } = *self.job;
-        // The pool's own bits come first: counting is from them on, so unrolled work is the job as it was sent.
-        let versions = versions.map(|i| version ^ spread(i as u32, version_mask));
+        // The pool's own bits come first: counting is from them on, so without a start unrolled work is the job as it was sent.
+        let start = self.start as u32;
+        let versions = versions.map(|i| version ^ spread(i as u32 ^ start, version_mask));
         // No place is beyond the last second that a header can have.
         let header = self.job.header(&merkle_root, ntime as u32);
         let work = Work::with_versions(header, versions, NonceRange::ALL, self.job.target);
@@ -112,6 +116,7 @@ pub(super) mod tests {
             ntime_roll: 2,
             target: Target::DIFFICULTY_1,
             session: 0,
+            channel: None,
         }
     }
 

@@ -40,8 +40,8 @@ pub use tls::{Fingerprint, Trust, TrustError};
 pub use url::{PoolUrl, Protocol, UrlError, without_userinfo};
 #[cfg(feature = "v2")]
 pub use v2::{
-    AuthorityKey, ChannelKind, ChannelKindError, Device, Effect, Frame, FrameError, HandshakeError, KeyError,
-    NominalHashrate, NominalHashrateError, Talk, V2Error,
+    AuthorityKey, ChannelCount, ChannelCountError, ChannelKind, ChannelKindError, Device, Effect, Frame, FrameError,
+    HandshakeError, KeyError, NominalHashrate, NominalHashrateError, Talk, V2Error,
 };
 
 use crate::job::{Job, Share};
@@ -140,7 +140,10 @@ pub struct Pool {
     /// For Stratum V2, which kind of channel is opened.
     #[cfg(feature = "v2")]
     pub sv2_channel: ChannelKind,
-    /// For Stratum V2, what the pool is told of the miner's speed; what is measured, where that is not said.
+    /// For Stratum V2, how many channels are opened, each of which has its part of the hashrate.
+    #[cfg(feature = "v2")]
+    pub channels: ChannelCount,
+    /// For Stratum V2, what the pool is told of the speed of each channel; its part of what is measured, where that is not said.
     #[cfg(feature = "v2")]
     pub nominal_hashrate: Option<NominalHashrate>,
     /// For Stratum V2, what the pool is told that the miner is.
@@ -176,6 +179,8 @@ impl Pool {
             sv2_insecure: false,
             #[cfg(feature = "v2")]
             sv2_channel: ChannelKind::default(),
+            #[cfg(feature = "v2")]
+            channels: ChannelCount::default(),
             #[cfg(feature = "v2")]
             nominal_hashrate: None,
             #[cfg(feature = "v2")]
@@ -233,6 +238,8 @@ pub enum Event {
         difficulty: Difficulty,
         /// Whether the pool said that older jobs are void.
         clean: bool,
+        /// Where the session has several channels, their jobs, to be searched in turns with this one.
+        beside: Vec<Arc<Job>>,
     },
     /// The pool judged a share.
     Answered {

@@ -472,6 +472,7 @@ impl<'a> Session<'a> {
             ntime_roll: NTIME_ROLL,
             target: Target::from(*difficulty),
             session: self.number,
+            channel: None,
         };
         let (difficulty, clean) = (*difficulty, clean.unwrap_or(notify.clean_jobs));
         #[cfg(feature = "payout")]
@@ -480,7 +481,7 @@ impl<'a> Session<'a> {
             Ok(Some(warning)) => self.say(Event::Payout { url: self.url.to_string(), warning }),
             Err(error) => return Err(SessionError::Payout { job: job.id, error }),
         }
-        self.say(Event::Job { job: Arc::new(job), difficulty, clean });
+        self.say(Event::Job { job: Arc::new(job), difficulty, clean, beside: Vec::new() });
         self.worked = true;
         self.heard = Instant::now();
         Ok(())

@@ -67,6 +67,14 @@ struct Split {
     shares: UnboundedReceiver<Share>,
 }
 
+/// What a source last said is to be searched.
+#[derive(Clone)]
+struct LastWork {
+    job: Arc<Job>,
+    difficulty: Difficulty,
+    beside: Vec<Arc<Job>>,
+}
+
 /// A source with a quota, or all those without one.
 struct Lane {
     sources: Vec<Source>,
@@ -75,7 +83,7 @@ struct Lane {
     handle: Option<Handle>,
     wanted: bool,
     said: Receiver<Event>,
-    job: Option<(Arc<Job>, Difficulty)>,
+    work: Option<LastWork>,
     /// Whether its session has ended, even if that may be resumed and the job is still good.
     away: bool,
     /// Whether its jobs stay on an old tip.
@@ -95,7 +103,7 @@ impl Lane {
             handle: Some(handle),
             wanted: true,
             said,
-            job: None,
+            work: None,
             away: false,
             behind: false,
             sessions: VecDeque::new(),
@@ -111,16 +119,17 @@ impl Lane {
             && (quota.is_none() || self.sources.iter().zip(sources).all(same))
     }
 
-    fn begin(&mut self, job: Arc<Job>, difficulty: Difficulty) {
+    fn begin(&mut self, work: LastWork) {
+        let job = &work.job;
         if self.sessions.back() != Some(&job.session) {
             self.sessions.push_back(job.session);
             if self.sessions.len() > SESSIONS {
                 self.sessions.pop_front();
             }
         }
-        let moved = |(last, _): &(Arc<Job>, Difficulty)| last.previous_block_hash != job.previous_block_hash;
-        self.behind &= !self.job.as_ref().is_none_or(moved);
-        (self.job, self.away) = (Some((job, difficulty)), false);
+        let moved = |last: &LastWork| last.job.previous_block_hash != job.previous_block_hash;
+        self.behind &= !self.work.as_ref().is_none_or(moved);
+        (self.work, self.away) = (Some(work), false);
     }
 }
 
@@ -178,15 +187,15 @@ impl Split {
         match event {
             // It may have been on its way when its source was still wanted.
             Event::Job { .. } if !self.lanes[place].wanted => {}
-            Event::Job { job, difficulty, clean } => {
+            Event::Job { job, difficulty, clean, beside } => {
                 let lane = &mut self.lanes[place];
-                if lane.job.is_none() || lane.away {
+                if lane.work.is_none() || lane.away {
                     // What it missed is not made good.
                     lane.served = lane.served.max(self.served);
                 }
-                lane.begin(Arc::clone(&job), difficulty);
+                lane.begin(LastWork { job: Arc::clone(&job), difficulty, beside: beside.clone() });
                 if self.on == Some(place) {
-                    self.say(Event::Job { job, difficulty, clean }).await;
+                    self.say(Event::Job { job, difficulty, clean, beside }).await;
                 } else if self.on.is_none_or(|on| self.lanes[on].quota.is_none() || self.lanes[on].away) {
                     self.turn().await;
                 }
@@ -194,7 +203,7 @@ impl Split {
             Event::Disconnected { url, error, retry, goes_on } => {
                 let lane = &mut self.lanes[place];
                 lane.away = true;
-                lane.job = lane.job.take().filter(|_| goes_on);
+                lane.work = lane.work.take().filter(|_| goes_on);
                 lane.handle = lane.handle.take().filter(|_| lane.wanted);
                 let next = self.next_lane();
                 self.say(Event::Disconnected { url, error, retry, goes_on: next.is_some() }).await;
@@ -216,7 +225,7 @@ impl Split {
     /// The lane to mine on: of those with a job and a quota the one that had the least for it, else the one without a quota. One
     /// on an old tip is better than none, and so is one whose session may be resumed.
     fn next_lane(&self) -> Option<usize> {
-        let ready = (0..self.lanes.len()).filter(|place| self.lanes[*place].job.is_some());
+        let ready = (0..self.lanes.len()).filter(|place| self.lanes[*place].work.is_some());
         ready.min_by(|one, other| {
             let [one, other] = [one, other].map(|place| &self.lanes[*place]);
             let last = |lane: &Lane| (lane.away, lane.behind, lane.quota.is_none());
@@ -238,8 +247,8 @@ impl Split {
         self.since = now;
         if self.on != next {
             self.on = next;
-            if let Some((job, difficulty)) = next.and_then(|next| self.lanes[next].job.clone()) {
-                self.say(Event::Job { job, difficulty, clean: false }).await;
+            if let Some(LastWork { job, difficulty, beside }) = next.and_then(|next| self.lanes[next].work.clone()) {
+                self.say(Event::Job { job, difficulty, clean: false, beside }).await;
             }
         }
     }
@@ -271,7 +280,7 @@ impl Split {
             lane.wanted = false;
             match &lane.handle {
                 // That its session ended it says itself, and that is the end of it.
-                Some(handle) if lane.job.take().is_some() => handle.set_sources(Vec::new()),
+                Some(handle) if lane.work.take().is_some() => handle.set_sources(Vec::new()),
                 _ => lane.handle = None,
             }
         }

@@ -138,12 +138,17 @@ impl V2Pool {
     }
 
     pub(crate) fn opened(&mut self, request_id: u32, extranonce_size: u16) {
+        self.opened_as((request_id, CHANNEL), extranonce_size, &PREFIX);
+    }
+
+    /// Opens a channel in answer to a request, under an id and with a prefix of its own.
+    pub(crate) fn opened_as(&mut self, (request_id, channel_id): (u32, u32), extranonce_size: u16, prefix: &[u8]) {
         let success = OpenExtendedMiningChannelSuccessOwned {
             request_id,
-            channel_id: CHANNEL,
+            channel_id,
             target: target(0xff).into(),
             extranonce_size,
-            extranonce_prefix: PREFIX.to_vec().try_into().unwrap(),
+            extranonce_prefix: prefix.to_vec().try_into().unwrap(),
             group_channel_id: GROUP,
         };
         self.send(success, MESSAGE_TYPE_OPEN_EXTENDED_MINING_CHANNEL_SUCCESS, false);
@@ -181,8 +186,13 @@ impl V2Pool {
 
     /// All up to this one are accepted.
     pub(crate) fn accept_all(&mut self, last: u32) {
+        self.accept_all_of(CHANNEL, last);
+    }
+
+    /// The same on another channel.
+    pub(crate) fn accept_all_of(&mut self, channel_id: u32, last: u32) {
         let success = SubmitSharesSuccess {
-            channel_id: CHANNEL,
+            channel_id,
             last_sequence_number: last,
             new_submits_accepted_count: 1,
             new_shares_sum: 1,

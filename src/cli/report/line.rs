@@ -7,8 +7,9 @@ use std::path::Path;
 pub(in crate::cli) const JSON_HELP: &str = "\
 With --json, one object a line; each has an \"event\":
   connected  url, extranonce1, extranonce2_size, version_mask, resumed
-  job        id, height (null where the coinbase does not say), previous_block, difficulty, clean
-  share      accepted, job, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if
+  job        id, channel (null but for Stratum V2), height (null where the coinbase does not say), previous_block,
+             difficulty, clean
+  share      accepted, job, channel, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if
              accepted)
   block      hash, height, previous_block
   hashrate   hashes_per_second_10s, …_60s, …_15m, hashes, devices: [{backend, kernel, device,
@@ -32,6 +33,7 @@ pub(super) enum Line<'a> {
     },
     Job {
         id: &'a str,
+        channel: Option<u32>,
         height: Option<u32>,
         previous_block: String,
         difficulty: f64,
@@ -40,6 +42,7 @@ pub(super) enum Line<'a> {
     Share {
         accepted: bool,
         job: &'a str,
+        channel: Option<u32>,
         difficulty: f64,
         hash: String,
         backend: &'static str,

@@ -99,15 +99,20 @@ impl Reporter {
                     )
                 })
             }
-            upstream::Event::Job { job, difficulty, clean } => {
+            upstream::Event::Job { job, difficulty, clean, beside } => {
                 let height = job.height();
                 let previous_block = midstate::sha256::Hash(job.previous_block_hash).to_string();
                 self.tip = Some((height.map(|height| height - 1), previous_block.clone()));
                 let difficulty = difficulty.get();
-                let line = Line::Job { id: &job.id, height, previous_block, difficulty, clean: *clean };
+                let line =
+                    Line::Job { id: &job.id, channel: job.channel, height, previous_block, difficulty, clean: *clean };
                 self.say(&line, "", || {
                     let height = height.map_or_else(|| "?".to_owned(), |height| height.to_string());
-                    format!("job {}: block {height}, difficulty {difficulty:.6}", job.id)
+                    let channels = match beside.len() {
+                        0 => String::new(),
+                        others => format!(", beside those of {}", count(others, "other channel")),
+                    };
+                    format!("job {}: block {height}, difficulty {difficulty:.6}{channels}", job.id)
                 })
             }
             upstream::Event::Answered { share, verdict, round_trip } => {
@@ -117,6 +122,7 @@ impl Reporter {
                 let line = Line::Share {
                     accepted: error.is_none(),
                     job: &share.origin.job.id,
+                    channel: share.origin.job.channel,
                     difficulty: difficulty(share),
                     hash: share.hash.to_string(),
                     backend: who.backend,

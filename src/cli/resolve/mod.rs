@@ -38,6 +38,7 @@ pub(super) struct Settings {
     pub share_log: Option<PathBuf>,
     pub json: bool,
     pub single_submit: bool,
+    pub seed: Option<u64>,
     /// The file that was read.
     pub file: Option<PathBuf>,
     /// Each setting with its value and whence it comes.
@@ -158,6 +159,8 @@ impl Settings {
         let json = resolver.flag(Table::Top, "json", json, in_file.and_then(|file| file.json));
         let of_file = in_file.and_then(|file| file.single_submit);
         let single_submit = resolver.flag(Table::Top, "single_submit", args.single_submit, of_file);
+        let of_file = in_file.and_then(|file| file.seed);
+        let seed = resolver.one(Table::Top, "seed", args.seed, of_file, |seed| json!(seed));
         let Resolver { explained, passwords, .. } = resolver;
         let warnings = file.as_ref().and_then(File::warning).into_iter().collect();
         let file = file.map(|file| file.path);
@@ -168,6 +171,7 @@ impl Settings {
             share_log,
             json,
             single_submit,
+            seed,
             file,
             explained,
             warnings,

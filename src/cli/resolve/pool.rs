@@ -143,6 +143,10 @@ impl OfPool<'_, '_, '_> {
                         .take("sv2_channel", |pool| pool.sv2_channel.as_ref(), text, json!("extended"))
                         .unwrap_or_default(),
                     #[cfg(feature = "v2")]
+                    channels: self
+                        .take("channels", |pool| pool.channels.as_ref(), |count| json!(count.get()), json!(1))
+                        .unwrap_or_default(),
+                    #[cfg(feature = "v2")]
                     nominal_hashrate: self.take(
                         "nominal_hashrate",
                         |pool| pool.nominal_hashrate.as_ref(),

@@ -309,7 +309,7 @@ impl<'a> NodeSession<'a> {
             self.templates.pop_front();
         }
         let difficulty = Difficulty::new(job.target.difficulty()).unwrap_or(Difficulty::ONE);
-        self.outbox.say(Event::Job { job, difficulty, clean });
+        self.outbox.say(Event::Job { job, difficulty, clean, beside: Vec::new() });
         self.worked = true;
         Ok(())
     }

@@ -160,6 +160,7 @@ impl Template {
             nbits,
             ntime: fields.curtime,
             session: 0,
+            channel: None,
             ntime_roll: NTIME_ROLL,
             // Alone, only a block is worth anything; and one that is better than it has to be is as good.
             target: Target::from_compact(nbits)?.min(least_work()),

@@ -2,6 +2,7 @@
 //!
 //! On a standard channel the miner rolls no extranonce, and jobs come with a merkle root in place of a coinbase.
 
+use super::submits::Submits;
 use crate::job::{Job, MAX_EXTRANONCE2_SIZE, Root, SplitCoinbase};
 use crate::upstream::VERSION_MASK;
 use binary_sv2::U256Owned;
@@ -39,6 +40,8 @@ pub(super) struct Channel {
     current: Option<Current>,
     /// The session's.
     number: u64,
+    /// The shares that were sent on it.
+    pub(super) submits: Submits,
 }
 
 /// A job as it was sent, with what held for it then.
@@ -114,6 +117,7 @@ impl Channel {
             tip: None,
             current: None,
             number,
+            submits: Submits::new(),
         })
     }
 
@@ -121,12 +125,14 @@ impl Channel {
         self.extranonce_size.is_none()
     }
 
-    /// Whether something is said to this channel.
-    pub(super) fn is(&self, id: u32) -> Result<(), MessageError> {
-        if [self.id, self.group].contains(&id) {
-            return Ok(());
-        }
-        Err(MessageError::new("channel_id", id, "the channel that was opened, or its group"))
+    /// Whether what is said to this channel or group is said to it.
+    pub(super) fn is(&self, id: u32) -> bool {
+        [self.id, self.group].contains(&id)
+    }
+
+    /// What is worked on.
+    pub(super) fn job(&self) -> Option<&Arc<Job>> {
+        self.current.as_ref().map(|current| &current.job)
     }
 
     /// What of the extranonce the pool chose for the next job; where there is more room than is rolled, with zeros.
@@ -166,8 +172,8 @@ impl Channel {
         self.group = group;
     }
 
-    /// A job with a coinbase. What is worked on now, if that changes.
-    pub(super) fn offer_coinbase(&mut self, sent: NewExtendedMiningJobOwned) -> Result<Option<Arc<Job>>, MessageError> {
+    /// A job with a coinbase. Whether what is worked on changes.
+    pub(super) fn offer_coinbase(&mut self, sent: NewExtendedMiningJobOwned) -> Result<bool, MessageError> {
         let root = Root::Coinbase(SplitCoinbase {
             coinbase1: sent.coinbase_tx_prefix.into_bytes(),
             extranonce1: self.extranonce1(),
@@ -180,21 +186,21 @@ impl Channel {
         self.offer(Offer { id: sent.job_id, min_ntime, version: sent.version, version_mask, root })
     }
 
-    /// A job with a merkle root. What is worked on now, if that changes.
-    pub(super) fn offer_root(&mut self, sent: NewMiningJobOwned) -> Result<Option<Arc<Job>>, MessageError> {
+    /// A job with a merkle root. Whether what is worked on changes.
+    pub(super) fn offer_root(&mut self, sent: NewMiningJobOwned) -> Result<bool, MessageError> {
         let (root, version_mask) = (Root::Given(sent.merkle_root.to_array()), self.version_mask());
         let min_ntime = sent.min_ntime.into_inner();
         self.offer(Offer { id: sent.job_id, min_ntime, version: sent.version, version_mask, root })
     }
 
-    fn offer(&mut self, offer: Offer) -> Result<Option<Arc<Job>>, MessageError> {
+    fn offer(&mut self, offer: Offer) -> Result<bool, MessageError> {
         let Some(min_ntime) = offer.min_ntime else {
             self.future.retain(|other| other.id != offer.id);
             self.future.push_back(offer);
             if self.future.len() > MOST_FUTURE {
                 self.future.pop_front();
             }
-            return Ok(None);
+            return Ok(false);
         };
         let Some(tip) = &self.tip else {
             let expected = "a job for the future, as no SetNewPrevHash came yet";
@@ -202,19 +208,21 @@ impl Channel {
         };
         // No header of this block can have an earlier one.
         let ntime = min_ntime.max(tip.min_ntime);
-        Ok(Some(self.begin(offer, ntime)))
+        self.begin(offer, ntime);
+        Ok(true)
     }
 
     /// A new block. What is worked on from now on; every other job is void.
-    pub(super) fn set_tip(&mut self, said: &SetNewPrevHashOwned) -> Result<Arc<Job>, UnknownJob> {
+    pub(super) fn set_tip(&mut self, said: &SetNewPrevHashOwned) -> Result<(), UnknownJob> {
         let mut future = std::mem::take(&mut self.future);
         let place = future.iter().position(|offer| offer.id == said.job_id).ok_or(UnknownJob(said.job_id))?;
         let offer = future.swap_remove_back(place).ok_or(UnknownJob(said.job_id))?;
         self.tip = Some(Tip { hash: said.prev_hash.to_array(), nbits: said.nbits, min_ntime: said.min_ntime });
-        Ok(self.begin(offer, said.min_ntime))
+        self.begin(offer, said.min_ntime);
+        Ok(())
     }
 
-    fn begin(&mut self, offer: Offer, ntime: u32) -> Arc<Job> {
+    fn begin(&mut self, offer: Offer, ntime: u32) {
         let (previous_block_hash, nbits) = self.tip.as_ref().map_or(([0; 32], 0), |tip| (tip.hash, tip.nbits));
         let job = Arc::new(Job {
             id: offer.id.to_string(),
@@ -228,9 +236,9 @@ impl Channel {
             ntime_roll: 0,
             target: self.target,
             session: self.number,
+            channel: Some(self.id),
         });
-        self.current = Some(Current { job: Arc::clone(&job), since: Instant::now() });
-        job
+        self.current = Some(Current { job, since: Instant::now() });
     }
 
     /// When the job should go on with a later time, as a device that does 2^32 hashes a second could be through with it.
@@ -240,14 +248,13 @@ impl Channel {
         Some(*since + Duration::from_secs(1 << bits.min(16)))
     }
 
-    /// The job with the present time, as far as the protocol lets time go on: by the seconds that passed.
-    pub(super) fn later(&mut self) -> Option<Arc<Job>> {
-        let current = self.current.as_mut()?;
+    /// Gives the job the present time, as far as the protocol lets time go on: by the seconds that passed.
+    pub(super) fn later(&mut self) {
+        let Some(current) = &mut self.current else { return };
         let (now, passed) = (Instant::now(), current.since.elapsed().as_secs() as u32);
         let job = Arc::make_mut(&mut current.job);
         job.ntime = job.ntime.saturating_add(passed);
         current.since = now;
-        Some(Arc::clone(&current.job))
     }
 }
 

@@ -3,6 +3,8 @@
 //! Nothing else knows V2's types: what comes out are the same events and jobs as a V1 pool's.
 
 mod channel;
+mod channels;
+mod count;
 mod device;
 mod error;
 mod kind;
@@ -10,6 +12,7 @@ mod nominal;
 mod submits;
 mod talk;
 
+pub use count::{ChannelCount, ChannelCountError};
 pub use device::Device;
 pub use error::V2Error;
 pub use kind::{ChannelKind, ChannelKindError};
@@ -127,13 +130,15 @@ impl<'a> V2Session<'a> {
         Ok(())
     }
 
-    /// Whether a job pays whom it should.
+    /// Whether jobs pay whom they should.
     fn inspect(&mut self, event: &Event) -> Result<(), SessionError> {
-        let Event::Job { job, .. } = event else { return Ok(()) };
-        match self.payout.inspect(job) {
-            Ok(None) => {}
-            Ok(Some(warning)) => self.outbox.say(Event::Payout { url: self.url.to_string(), warning }),
-            Err(error) => return Err(SessionError::Payout { job: job.id.clone(), error }),
+        let Event::Job { job, beside, .. } = event else { return Ok(()) };
+        for job in std::iter::once(job).chain(beside) {
+            match self.payout.inspect(job) {
+                Ok(None) => {}
+                Ok(Some(warning)) => self.outbox.say(Event::Payout { url: self.url.to_string(), warning }),
+                Err(error) => return Err(SessionError::Payout { job: job.id.clone(), error }),
+            }
         }
         Ok(())
     }
@@ -149,7 +154,7 @@ impl<'a> V2Session<'a> {
             return (heard + self.step, overdue);
         }
         let silent = (heard + SILENCE, SessionError::Silent(SILENCE));
-        match self.talk.submits().owed_since().map(|since| since + SILENCE) {
+        match self.talk.owed_since().map(|since| since + SILENCE) {
             Some(limit) if limit < silent.0 => {
                 (limit, SessionError::Unanswered { call: "SubmitShares", patience: SILENCE })
             }
@@ -160,7 +165,7 @@ impl<'a> V2Session<'a> {
     /// Waits a little for the answers that are due, as the session is going to be left.
     pub(super) async fn leave(&mut self) {
         let answers = async {
-            while !self.talk.submits().is_empty() {
+            while self.talk.owed_since().is_some() {
                 let frame = self.frames.next().await.map_err(of_frame)?;
                 self.talk.hear(frame)?;
                 self.act().await?;
@@ -172,7 +177,7 @@ impl<'a> V2Session<'a> {
         self.say_goodbye().await;
     }
 
-    /// Closes the channel, if there is one, and the connection takes a word.
+    /// Closes the channels, if there are any, and the connection takes a word.
     pub(super) async fn say_goodbye(&mut self) {
         // Only a word on the way out. After a frame that was sent in part, there is none.
         let _ = self.talk.close();
@@ -189,7 +194,7 @@ impl<'a> V2Session<'a> {
             }
         }
         let unsent = std::iter::from_fn(|| shares.try_recv().ok());
-        let lost = self.talk.submits().take().into_iter().chain(unsent).collect();
+        let lost = self.talk.take_unanswered().into_iter().chain(unsent).collect();
         self.outbox.lose(lost);
         self.outbox.deliver().await;
     }

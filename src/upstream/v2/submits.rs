@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// So many shares may wait for an answer. Then the oldest is given up.
 const MOST_UNANSWERED: usize = 10_000;
 
-/// The shares of a connection.
+/// The shares of a channel.
 #[derive(Debug)]
 pub(super) struct Submits {
     /// By their sequence number.
@@ -64,10 +64,6 @@ impl Submits {
         self.answered = Instant::now();
         self.refusals += 1;
         Ok(pending.answered(Err(reason(code))))
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.pending.is_empty()
     }
 
     /// Since when the pool owes an answer.

@@ -1,9 +1,9 @@
 //! What is said and heard in a session, without a connection: what a frame means, and what is done because of it.
 
 use super::channel::{Channel, UnknownJob};
-use super::submits::Submits;
+use super::channels::Channels;
 use super::{ChannelKind, Frame, NominalHashrate, V2Error};
-use crate::job::{Job, Share};
+use crate::job::Share;
 use crate::upstream::error::SessionError;
 use crate::upstream::{Event, Pool, PoolUrl, STORM};
 use common_messages_sv2::{Protocol, SetupConnectionOwned};
@@ -15,7 +15,6 @@ use mining_sv2::{
     SubmitSharesStandard, UpdateChannelOwned,
 };
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -27,8 +26,6 @@ const REQUIRES_FIXED_VERSION: u32 = 1;
 const REQUIRES_EXTENDED_CHANNELS: u32 = 2;
 /// How much of the extranonce is asked for: with the rolled versions, enough for years on a job.
 const LEAST_EXTRANONCE: u16 = 4;
-/// The number of the request for a channel: there is one.
-const REQUEST: u32 = 1;
 /// What a pool is told of the hashrate while nobody has measured it, in hashes a second: that of a processor, so that a fast device floods no
 /// pool for more than some seconds.
 const GUESS: f64 = 1e8;
@@ -59,7 +56,11 @@ pub struct Talk {
     most: Target,
     /// The session's number, which its jobs carry.
     number: u64,
-    submits: Submits,
+    /// The numbers of the requests for a channel that wait for an answer.
+    asked: Vec<u32>,
+    channels: Channels,
+    /// Whether there was a job.
+    worked: bool,
     effects: VecDeque<Effect>,
     /// What made no sense, since the last that did.
     nonsense: u32,
@@ -67,7 +68,7 @@ pub struct Talk {
     hashrate: Option<f64>,
     /// What the pool is told of it.
     nominal: NominalHashrate,
-    /// What the pool was told, and when.
+    /// What the pool was told of each channel, and when.
     told: (f64, Instant),
     /// When the last step to the first job was done; after it, when the pool was last heard.
     pub(super) heard: Instant,
@@ -77,10 +78,8 @@ pub struct Talk {
 enum Stage {
     /// `SetupConnection` waits for its answer.
     Setup,
-    /// The request for a channel does.
-    Opening { fixed_version: bool },
-    /// There is a channel.
-    Open { channel: Box<Channel>, worked: bool },
+    /// Channels were asked for, and are there or come to be.
+    Channels { fixed_version: bool },
 }
 
 impl Talk {
@@ -97,7 +96,9 @@ impl Talk {
             traced: pool.trace_messages,
             most: pool.minimum_difficulty.map_or(Target::MAX, Target::from),
             number,
-            submits: Submits::new(),
+            asked: (1..=u32::from(pool.channels.get())).collect(),
+            channels: Channels::default(),
+            worked: false,
             effects: VecDeque::new(),
             nonsense: 0,
             hashrate,
@@ -184,80 +185,111 @@ impl Talk {
                 if self.kind == ChannelKind::Standard && success.flags & REQUIRES_EXTENDED_CHANNELS != 0 {
                     return Err(V2Error::ExtendedOnly.into());
                 }
-                self.stage = Stage::Opening { fixed_version: success.flags & REQUIRES_FIXED_VERSION != 0 };
+                self.stage = Stage::Channels { fixed_version: success.flags & REQUIRES_FIXED_VERSION != 0 };
                 self.open()?;
                 Ok(true)
             }
             (Stage::Setup, ServerMessage::SetupError(error)) => {
                 Err(V2Error::Setup { code: error.error_code.as_utf8_or_hex(), flags: error.flags }.into())
             }
-            (Stage::Opening { .. }, ServerMessage::OpenError(error)) if error.request_id == REQUEST => {
-                Err(V2Error::Open { user: self.user.clone(), code: error.error_code.as_utf8_or_hex() }.into())
+            (Stage::Channels { .. }, ServerMessage::OpenError(error)) if self.asked.contains(&error.request_id) => {
+                self.asked.retain(|request| *request != error.request_id);
+                let code = error.error_code.as_utf8_or_hex();
+                if self.asked.is_empty() && self.channels.is_empty() {
+                    return Err(V2Error::Open { user: self.user.clone(), code }.into());
+                }
+                self.say(Event::Message(format!("OpenMiningChannel.Error: {code}")));
+                Ok(false)
             }
-            (Stage::Opening { fixed_version }, ServerMessage::OpenExtendedSuccess(opened))
-                if opened.request_id == REQUEST && self.kind == ChannelKind::Extended =>
+            (Stage::Channels { fixed_version }, ServerMessage::OpenExtendedSuccess(opened))
+                if self.asked.contains(&opened.request_id) && self.kind == ChannelKind::Extended =>
             {
+                let request = opened.request_id;
                 let channel = Channel::extended(opened, *fixed_version, self.number).map_err(V2Error::from)?;
-                self.opened(channel);
+                self.opened(request, channel)?;
                 Ok(true)
             }
-            (Stage::Opening { fixed_version }, ServerMessage::OpenStandardSuccess(opened))
-                if opened.request_id == REQUEST && self.kind == ChannelKind::Standard =>
+            (Stage::Channels { fixed_version }, ServerMessage::OpenStandardSuccess(opened))
+                if self.asked.contains(&opened.request_id) && self.kind == ChannelKind::Standard =>
             {
+                let request = opened.request_id;
                 let channel = Channel::standard(opened, *fixed_version, self.number).map_err(V2Error::from)?;
-                self.opened(channel);
+                self.opened(request, channel)?;
                 Ok(true)
             }
-            (Stage::Open { channel, .. }, ServerMessage::SetGroupChannel(group)) => {
-                if group.channel_ids.iter().any(|id| *id == channel.id) {
-                    channel.set_group(group.group_channel_id);
+            (Stage::Setup, message) => Err(message.unexpected("SetupConnection.Success first").into()),
+            (Stage::Channels { .. }, message) if self.channels.is_empty() => {
+                Err(message.unexpected("a channel first, of the kind that was asked for").into())
+            }
+            (Stage::Channels { .. }, ServerMessage::SetGroupChannel(group)) => {
+                for id in group.channel_ids.iter() {
+                    if let Some(channel) = self.channels.get(*id) {
+                        channel.set_group(group.group_channel_id);
+                    }
                 }
                 Ok(false)
             }
-            (Stage::Open { channel, .. }, message) => {
+            (Stage::Channels { .. }, message) => {
                 let id = message.channel().ok_or_else(|| message.unexpected("a message on an open channel"))?;
-                channel.is(id)?;
-                self.on_channel(message)
-            }
-            (Stage::Setup, message) => Err(message.unexpected("SetupConnection.Success first").into()),
-            (Stage::Opening { .. }, message) => {
-                Err(message.unexpected("a channel first, of the kind that was asked for").into())
+                self.channels.check(id)?;
+                self.on_channel(id, message)?;
+                Ok(false)
             }
         }
     }
 
-    /// Acts on a message that is said to the channel, or to its group.
-    fn on_channel(&mut self, message: ServerMessage) -> Result<bool, Problem> {
-        let Stage::Open { channel, .. } = &mut self.stage else { return Ok(false) };
+    /// Acts on a message that is said to a channel, or to a group.
+    fn on_channel(&mut self, id: u32, message: ServerMessage) -> Result<(), Problem> {
         match message {
             ServerMessage::ExtendedJob(job) => {
-                if let Some(job) = channel.offer_coinbase(job)? {
-                    self.begin_job(job, false);
+                let mut changed = Vec::new();
+                for channel in self.channels.named(id) {
+                    if channel.offer_coinbase(job.clone())? {
+                        changed.push(channel.id);
+                    }
                 }
+                self.begin_work(&changed, false);
             }
-            ServerMessage::StandardJob(job) if channel.is_standard() => {
-                if let Some(job) = channel.offer_root(job)? {
-                    self.begin_job(job, false);
+            ServerMessage::StandardJob(job) if self.kind == ChannelKind::Standard => {
+                let mut changed = Vec::new();
+                for channel in self.channels.named(id) {
+                    if channel.offer_root(job.clone())? {
+                        changed.push(channel.id);
+                    }
                 }
+                self.begin_work(&changed, false);
             }
             message @ ServerMessage::StandardJob(_) => {
                 return Err(message.unexpected("NewExtendedMiningJob, on an extended channel").into());
             }
             ServerMessage::SetNewPrevHash(said) => {
-                let job = channel.set_tip(&said).map_err(|UnknownJob(id)| V2Error::UnknownJob(id))?;
-                self.begin_job(job, true);
+                let mut changed = Vec::new();
+                for channel in self.channels.named(id) {
+                    channel.set_tip(&said).map_err(|UnknownJob(id)| V2Error::UnknownJob(id))?;
+                    changed.push(channel.id);
+                }
+                self.begin_work(&changed, true);
             }
-            ServerMessage::SetTarget(target) => channel.set_target(&target.maximum_target)?,
-            ServerMessage::SetExtranoncePrefix(prefix) => channel.set_prefix(prefix.extranonce_prefix.into_bytes()),
+            ServerMessage::SetTarget(target) => {
+                self.channels.named(id).try_for_each(|channel| channel.set_target(&target.maximum_target))?;
+            }
+            ServerMessage::SetExtranoncePrefix(prefix) => {
+                let prefix = prefix.extranonce_prefix.into_bytes();
+                self.channels.named(id).for_each(|channel| channel.set_prefix(prefix.clone()));
+            }
             ServerMessage::SubmitSuccess(success) => {
-                let answers = self.submits.accepted(success.last_sequence_number)?;
-                self.effects.extend(answers.into_iter().map(Effect::Say));
+                for channel in self.channels.named(id) {
+                    let answers = channel.submits.accepted(success.last_sequence_number)?;
+                    self.effects.extend(answers.into_iter().map(Effect::Say));
+                }
             }
             ServerMessage::SubmitError(error) => {
-                let answer = self.submits.refused(error.sequence_number, &error.error_code.as_utf8_or_hex())?;
-                self.say(answer);
-                if self.submits.refusals >= STORM {
-                    return Err(Problem::End(SessionError::Rejections(self.submits.refusals)));
+                for channel in self.channels.named(id) {
+                    let answer = channel.submits.refused(error.sequence_number, &error.error_code.as_utf8_or_hex())?;
+                    self.effects.push_back(Effect::Say(answer));
+                    if channel.submits.refusals >= STORM {
+                        return Err(Problem::End(SessionError::Rejections(channel.submits.refusals)));
+                    }
                 }
             }
             ServerMessage::UpdateError(error) => {
@@ -265,54 +297,73 @@ impl Talk {
                 self.say(Event::Message(format!("UpdateChannel.Error: {code}")));
             }
             ServerMessage::Close(close) => {
-                return Err(V2Error::ChannelClosed(close.reason_code.as_utf8_or_hex()).into());
+                let (lost, reason) = (self.channels.close(id), close.reason_code.as_utf8_or_hex());
+                if !lost.is_empty() {
+                    self.say(Event::Lost(lost));
+                }
+                if self.channels.is_empty() {
+                    return Err(V2Error::ChannelClosed(reason).into());
+                }
+                self.say(Event::Message(format!("CloseChannel: {reason}")));
+                let rest: Vec<u32> = self.channels.ids().collect();
+                self.begin_work(&rest, false);
             }
             // Nothing that an extension agreed on is there to be forgotten, and the rest is no channel's.
             _ => {}
         }
-        Ok(false)
+        Ok(())
     }
 
     fn open(&mut self) -> Result<(), V2Error> {
-        let hashrate = self.nominal.of(self.hashrate.unwrap_or(GUESS));
+        let hashrate = self.nominal.of(self.hashrate.unwrap_or(GUESS) / self.asked.len() as f64);
         self.told = (hashrate, Instant::now());
-        let (nominal_hash_rate, max_target) = (hashrate as f32, self.most.to_le_bytes().into());
+        let (nominal_hash_rate, max_target) = (hashrate as f32, self.most.to_le_bytes());
         let user_identity = text("user_identity", &self.user)?;
-        self.send(match self.kind {
-            ChannelKind::Extended => ClientMessage::OpenExtended(OpenExtendedMiningChannelOwned {
-                request_id: REQUEST,
-                user_identity,
-                nominal_hash_rate,
-                max_target,
-                min_extranonce_size: LEAST_EXTRANONCE,
-            }),
-            ChannelKind::Standard => ClientMessage::OpenStandard(OpenStandardMiningChannelOwned {
-                request_id: REQUEST,
-                user_identity,
-                nominal_hash_rate,
-                max_target,
-            }),
-        })
+        for request_id in self.asked.clone() {
+            let (user_identity, max_target) = (user_identity.clone(), max_target.into());
+            self.send(match self.kind {
+                ChannelKind::Extended => ClientMessage::OpenExtended(OpenExtendedMiningChannelOwned {
+                    request_id,
+                    user_identity,
+                    nominal_hash_rate,
+                    max_target,
+                    min_extranonce_size: LEAST_EXTRANONCE,
+                }),
+                ChannelKind::Standard => ClientMessage::OpenStandard(OpenStandardMiningChannelOwned {
+                    request_id,
+                    user_identity,
+                    nominal_hash_rate,
+                    max_target,
+                }),
+            })?;
+        }
+        Ok(())
     }
 
-    fn opened(&mut self, channel: Channel) {
-        self.say(Event::Connected {
+    fn opened(&mut self, request: u32, channel: Channel) -> Result<(), MessageError> {
+        let connected = Event::Connected {
             url: self.url.to_string(),
             extranonce1: channel.extranonce1(),
             extranonce2_size: channel.extranonce2_size(),
             version_mask: channel.version_mask(),
             resumed: false,
-        });
-        self.stage = Stage::Open { channel: Box::new(channel), worked: false };
+        };
+        let first = self.channels.is_empty();
+        self.channels.add(channel)?;
+        self.asked.retain(|asked| *asked != request);
+        if first {
+            self.say(connected);
+        }
+        Ok(())
     }
 
-    fn begin_job(&mut self, job: Arc<Job>, clean: bool) {
+    /// Begins what there is to be worked on, as it has changed on these channels.
+    fn begin_work(&mut self, changed: &[u32], clean: bool) {
+        let Some((job, beside)) = self.channels.work(changed) else { return };
         let difficulty = Difficulty::new(job.target.difficulty()).unwrap_or(Difficulty::ONE);
-        self.say(Event::Job { job, difficulty, clean });
-        if let Stage::Open { worked, .. } = &mut self.stage
-            && !*worked
-        {
-            *worked = true;
+        self.say(Event::Job { job, difficulty, clean, beside });
+        if !self.worked {
+            self.worked = true;
             self.told.1 = Instant::now();
         }
     }
@@ -323,19 +374,16 @@ impl Talk {
     /// The session is at its end.
     pub fn submit(&mut self, share: Share) -> Result<(), SessionError> {
         let job = &share.origin.job;
-        let (Stage::Open { channel, .. }, Ok(job_id)) = (&self.stage, job.id.parse()) else {
+        let channel = job.channel.filter(|_| job.session == self.number).and_then(|id| self.channels.get(id));
+        let (Some(channel), Ok(job_id)) = (channel, job.id.parse()) else {
             self.say(Event::Lost(vec![share]));
             return Ok(());
         };
-        if job.session != self.number {
-            self.say(Event::Lost(vec![share]));
-            return Ok(());
-        }
         let channel_id = channel.id;
         // `None` on a standard channel. That it fits was seen when the channel was opened.
         let extranonce = (!channel.is_standard()).then(|| channel.extranonce(&share.origin.extranonce2));
         let (nonce, ntime, version) = (share.header.nonce(), share.header.ntime(), share.header.version());
-        let (sequence_number, given_up) = self.submits.add(share);
+        let (sequence_number, given_up) = channel.submits.add(share);
         if let Some(share) = given_up {
             self.say(Event::Lost(vec![share]));
         }
@@ -364,61 +412,62 @@ impl Talk {
     /// Notes how fast the miner is, in hashes a second, and tells the pool if that is news.
     pub fn set_hashrate(&mut self, hashrate: f64) -> Result<(), V2Error> {
         self.hashrate = Some(hashrate).filter(|hashrate| *hashrate > 0.0);
-        let Stage::Open { channel, worked: true } = &self.stage else { return Ok(()) };
-        let Some(hashrate) = self.hashrate.map(|measured| self.nominal.of(measured)) else { return Ok(()) };
+        let Some(measured) = self.hashrate.filter(|_| self.worked) else { return Ok(()) };
+        let hashrate = self.nominal.of(measured / self.channels.len() as f64);
         let ratio = hashrate / self.told.0;
         if (1.0 / CHANGE..=CHANGE).contains(&ratio) || self.told.1.elapsed() < SETTLING {
             return Ok(());
         }
-        let message = UpdateChannelOwned {
-            channel_id: channel.id,
-            nominal_hash_rate: hashrate as f32,
-            maximum_target: self.most.to_le_bytes().into(),
-        };
         self.told = (hashrate, Instant::now());
-        self.send(ClientMessage::Update(message))
+        let (nominal_hash_rate, most) = (hashrate as f32, self.most.to_le_bytes());
+        for channel_id in self.channels.ids().collect::<Vec<_>>() {
+            let message = UpdateChannelOwned { channel_id, nominal_hash_rate, maximum_target: most.into() };
+            self.send(ClientMessage::Update(message))?;
+        }
+        Ok(())
     }
 
     /// When [`Talk::go_on`] should be called.
     pub fn stale_at(&self) -> Option<Instant> {
-        match &self.stage {
-            Stage::Open { channel, .. } => channel.stale_at(),
-            _ => None,
-        }
+        self.channels.stale_at()
     }
 
-    /// Goes on with the job at a later time.
+    /// Goes on at a later time with the jobs that should.
     pub fn go_on(&mut self) {
-        if let Stage::Open { channel, .. } = &mut self.stage
-            && let Some(job) = channel.later()
-        {
-            self.begin_job(job, false);
-        }
+        let changed = self.channels.go_on();
+        self.begin_work(&changed, false);
     }
 
     /// Says goodbye.
     pub fn close(&mut self) -> Result<(), V2Error> {
-        let Stage::Open { channel, .. } = &self.stage else { return Ok(()) };
-        let message = CloseChannelOwned { channel_id: channel.id, reason_code: text("reason_code", "the miner ends")? };
-        self.send(ClientMessage::Close(message))
+        for channel_id in self.channels.ids().collect::<Vec<_>>() {
+            let reason_code = text("reason_code", "the miner ends")?;
+            self.send(ClientMessage::Close(CloseChannelOwned { channel_id, reason_code }))?;
+        }
+        Ok(())
     }
 
     /// Whether there was a job.
     pub fn worked(&self) -> bool {
-        matches!(self.stage, Stage::Open { worked: true, .. })
+        self.worked
     }
 
     /// What the pool owes an answer to, up to the first job.
     pub(super) fn waits_for(&self) -> Option<&'static str> {
         match self.stage {
             Stage::Setup => Some("SetupConnection"),
-            Stage::Opening { .. } => Some("OpenMiningChannel"),
-            Stage::Open { .. } => None,
+            Stage::Channels { .. } => self.channels.is_empty().then_some("OpenMiningChannel"),
         }
     }
 
-    pub(super) fn submits(&mut self) -> &mut Submits {
-        &mut self.submits
+    /// Since when the pool owes an answer to a share.
+    pub(super) fn owed_since(&self) -> Option<Instant> {
+        self.channels.owed_since()
+    }
+
+    /// The shares that will have no answer.
+    pub(super) fn take_unanswered(&mut self) -> Vec<Share> {
+        self.channels.take_unanswered()
     }
 
     fn send(&mut self, message: ClientMessage) -> Result<(), V2Error> {
