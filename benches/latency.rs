@@ -17,10 +17,13 @@ use midstate::backend::registry::usable_threads;
 use midstate::backend::{Backend, Cancel, Identity, SearchError};
 use midstate::engine::Engine;
 use midstate::miner::Miner;
+#[cfg(feature = "v2")]
+use midstate::upstream::ChannelKind;
 use midstate::upstream::{self, Credentials, Pool, PoolUrl};
 use midstate::work::{Candidate, Work};
 use midstate_stratum::Difficulty;
-use pool_sim::pool::PoolConfig;
+use midstate_stratum::v2::Authority;
+use pool_sim::pool::{PoolConfig, Port};
 use pool_sim::{Config, Simulator, anyone_can_spend};
 use serde_json::json;
 use std::collections::HashMap;
@@ -37,7 +40,10 @@ fn main() {
     let rounds = asked.unwrap_or(if bench { 100 } else { 3 });
     println!("{:<42} {:>9} {:>9}   of {rounds}", "", "median", "worst");
     let threads = usable_threads();
-    say(&format!("tip to search, cpu/{} x {threads}", fastest_cpu().identity().kernel), new_tips(threads, rounds));
+    let kernel = fastest_cpu().identity().kernel;
+    for (protocol, join) in PROTOCOLS {
+        say(&format!("tip to search, {protocol}, cpu/{kernel} x {threads}"), new_tips(*join, threads, rounds));
+    }
     say(&format!("share found to pool, cpu x {threads}"), shares(threads, rounds));
     for mut backend in usable_backends() {
         let times = (0..rounds).map(|round| cancel(backend.as_mut(), round)).collect();
@@ -47,6 +53,32 @@ fn main() {
     for backend in usable_backends() {
         switching(backend, turns, turn);
     }
+}
+
+/// What joins the simulator's pool.
+type Join = fn(&Simulator) -> Pool;
+
+/// The protocols that new tips are measured in.
+const PROTOCOLS: &[(&str, Join)] = &[
+    ("V1", |simulator| pool(PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), simulator.pool_address().port()))),
+    #[cfg(feature = "v2")]
+    ("V2 extended", |simulator| v2(simulator, ChannelKind::Extended)),
+    #[cfg(feature = "v2")]
+    ("V2 standard", |simulator| v2(simulator, ChannelKind::Standard)),
+];
+
+fn pool(url: PoolUrl) -> Pool {
+    Pool::new(url, Credentials { user: "bench".to_owned(), password: "x".to_owned() })
+}
+
+#[cfg(feature = "v2")]
+fn v2(simulator: &Simulator, sv2_channel: ChannelKind) -> Pool {
+    let url = format!("stratum2+tcp://{}/{}", simulator.pool_addresses()[1], authority().key());
+    Pool { sv2_channel, ..pool(url.parse().expect("a URL")) }
+}
+
+fn authority() -> Authority {
+    Authority::new([7; 32]).expect("a secret key")
 }
 
 /// How often work is replaced, where it is.
@@ -89,13 +121,13 @@ fn pause(ms: u64, round: u32) {
 
 /// From just before the node mines a block to the moment when the last thread is asked to search on it: through the
 /// node, the pool, a TCP connection, the upstream, the miner and the engine.
-fn new_tips(threads: usize, rounds: u32) -> Vec<Duration> {
+fn new_tips(join: Join, threads: usize, rounds: u32) -> Vec<Duration> {
     let (seen, searches) = channel();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let simulator = runtime.block_on(async {
         let simulator = simulator().await;
         let probe = |_| Box::new(Probe { cpu: fastest_cpu(), seen: seen.clone(), tip: [0; 32] }) as Box<dyn Backend>;
-        mine((0..threads).map(probe).collect(), simulator.pool_address().port());
+        mine((0..threads).map(probe).collect(), join(&simulator));
         simulator
     });
     let tip = simulator.node().tip().borrow().hash.to_byte_array();
@@ -110,26 +142,25 @@ fn new_tips(threads: usize, rounds: u32) -> Vec<Duration> {
     (0..rounds).map(measure).collect()
 }
 
-/// A node and a pool with shares so hard that none is found: only the node makes blocks.
+/// A node and a pool, of V1 and V2, with shares so hard that none is found: only the node makes blocks.
 async fn simulator() -> Simulator {
     let difficulty = Difficulty::new(1e6).expect("a difficulty");
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let v1 = Port::new(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), difficulty);
+    let v2 = Port { authority: Some(authority()), ..v1.clone() };
     let pool = PoolConfig {
         renotify: Duration::from_secs(3600),
-        ..PoolConfig::new(listen, difficulty, anyone_can_spend().script_pubkey())
+        ..PoolConfig::on(vec![v1, v2], anyone_can_spend().script_pubkey())
     };
     pool_sim::start(Config { rpc: None, templates: None, pool, premine: 16 }, |_| {}).await.expect("a free port")
 }
 
-/// Mines at the pool at this port until the runtime ends.
-fn mine(backends: Vec<Box<dyn Backend>>, port: u16) {
+/// Mines at this pool until the runtime ends.
+fn mine(backends: Vec<Box<dyn Backend>>, pool: Pool) {
     let (to_miner, from_engine) = tokio::sync::mpsc::unbounded_channel();
     let engine = Engine::start(backends, move |event| {
         let _ = to_miner.send(event);
     });
-    let url = PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), port);
-    let credentials = Credentials { user: "bench".to_owned(), password: "x".to_owned() };
-    let (upstream, from_upstream) = upstream::spawn(vec![Pool::new(url, credentials).into()]);
+    let (upstream, from_upstream) = upstream::spawn(vec![pool.into()]);
     let mut miner = Miner::new(engine.expect("threads for the engine"), from_engine, upstream, from_upstream);
     tokio::spawn(async move {
         loop {
@@ -144,7 +175,8 @@ fn shares(threads: usize, rounds: u32) -> Vec<Duration> {
     let (listener, port) = scripted::listener();
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let _inside = runtime.enter();
-    mine((0..threads).map(|_| Box::new(Finder { cpu: fastest_cpu(), found: found.clone() }) as _).collect(), port);
+    let finder = |_| Box::new(Finder { cpu: fastest_cpu(), found: found.clone() }) as _;
+    mine((0..threads).map(finder).collect(), pool(PoolUrl::tcp(Ipv4Addr::LOCALHOST.to_string(), port)));
     let mut pool = scripted::Pool::welcome(&listener);
     pool.call("mining.set_difficulty", &json!([2e-4]));
     pool.call("mining.notify", &scripted::job("1"));

@@ -1,5 +1,5 @@
 """What the scripts here share: free ports, processes that end with the script, JSON-RPC, a real Bitcoin Core on regtest."""
-import atexit, base64, collections, contextlib, json, os, pathlib, re, signal, socket, subprocess, sys, tempfile, threading, time
+import atexit, base64, collections, contextlib, json, os, pathlib, re, shutil, signal, socket, subprocess, sys, tempfile, threading, time
 import urllib.error, urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -186,6 +186,11 @@ def cargo_install_para(directory):
 def install_sv2(directory, crate):
     """Installs crates.io's pool_sv2 or translator_sv2, unless it is there."""
     if not (directory / "sv2/bin" / crate).exists():
+        # The build reads the schemas of Core's interface with them.
+        if shutil.which("apt-get") and not pathlib.Path("/usr/include/capnp/c++.capnp").exists():
+            sudo = [] if os.getuid() == 0 else ["sudo"]
+            subprocess.run([*sudo, "apt-get", "update", "-qq"], check=True)
+            subprocess.run([*sudo, "apt-get", "install", "-y", "-qq", "capnproto", "libcapnp-dev"], check=True)
         print(f"installing {crate} {SV2[crate]} from crates.io (tens of minutes on two cores)", flush=True)
         subprocess.run(["nice", "-n", "15", "cargo", "install", "--quiet", "--locked", "--root", directory / "sv2", *SV2_FEATURES[crate],
                         f"{crate}@{SV2[crate]}"], env={**os.environ, "CARGO_TARGET_DIR": str(directory / "sv2/target")}, check=True)
