@@ -119,7 +119,7 @@ async fn several_channels_share_a_connection() {
         };
         let easy = regtest(1e-4, |config| config.job_bits = Some(CompactTarget::from_consensus(0x1d00_ffff))).await;
         let (stats, of_channels) = mine_on_channels(several(&easy), 250, |miner| miner).await;
-        assert_eq!((stats.rejected, stats.stale, stats.lost), (0, 0, 0), "{channel}: {of_channels:?}");
+        assert_eq!((stats.rejected, stats.lost), (0, 0), "{channel}: {of_channels:?}");
         assert_eq!(easy.counts.lock().unwrap()["alice"], [stats.accepted, 0], "{channel}");
         assert!(of_channels.len() == 5 && of_channels.values().all(|shares| *shares > 5), "{channel}: {of_channels:?}");
 

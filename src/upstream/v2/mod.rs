@@ -9,6 +9,7 @@ mod device;
 mod error;
 mod kind;
 mod nominal;
+mod requests;
 mod submits;
 mod talk;
 

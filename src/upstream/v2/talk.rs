@@ -2,30 +2,23 @@
 
 use super::channel::{Channel, UnknownJob};
 use super::channels::Channels;
+use super::requests::{self, text};
 use super::{ChannelKind, Frame, NominalHashrate, V2Error};
 use crate::job::Share;
 use crate::upstream::error::SessionError;
 use crate::upstream::{Event, Pool, PoolUrl, STORM};
-use common_messages_sv2::{Protocol, SetupConnectionOwned};
 use midstate_stratum::message::MessageError;
 use midstate_stratum::v2::{ClientMessage, ServerMessage, VERSION};
 use midstate_stratum::{Difficulty, Target};
-use mining_sv2::{
-    CloseChannelOwned, OpenExtendedMiningChannelOwned, OpenStandardMiningChannelOwned, SubmitSharesExtendedOwned,
-    SubmitSharesStandard, UpdateChannelOwned,
-};
+use mining_sv2::{CloseChannelOwned, SubmitSharesExtendedOwned, SubmitSharesStandard, UpdateChannelOwned};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Of `SetupConnection`: jobs must come with a merkle root.
-const REQUIRES_STANDARD_JOBS: u32 = 1;
 /// Of `SetupConnection.Success`: no version but the job's is taken.
 const REQUIRES_FIXED_VERSION: u32 = 1;
 /// Of `SetupConnection.Success`: no standard channel is opened.
 const REQUIRES_EXTENDED_CHANNELS: u32 = 2;
-/// How much of the extranonce is asked for: with the rolled versions, enough for years on a job.
-const LEAST_EXTRANONCE: u16 = 4;
 /// What a pool is told of the hashrate while nobody has measured it, in hashes a second: that of a processor, so that a fast device floods no
 /// pool for more than some seconds.
 const GUESS: f64 = 1e8;
@@ -106,25 +99,9 @@ impl Talk {
             told: (0.0, Instant::now()),
             heard: Instant::now(),
         };
-        let setup = SetupConnectionOwned {
-            protocol: Protocol::MiningProtocol,
-            min_version: VERSION,
-            max_version: VERSION,
-            // Rolled versions are not required: what a job allows is taken.
-            flags: match talk.kind {
-                ChannelKind::Extended => 0,
-                ChannelKind::Standard => REQUIRES_STANDARD_JOBS,
-            },
-            endpoint_host: text("endpoint_host", &url.host)?,
-            endpoint_port: url.port,
-            vendor: text("vendor", &pool.device.vendor)?,
-            hardware_version: text("hardware_version", &pool.device.hardware)?,
-            firmware: text("firmware", &pool.device.firmware)?,
-            device_id: text("device_id", &pool.device.id)?,
-        };
         // Before it is asked for: a name that cannot be said is found out at once.
         text("user_identity", &talk.user)?;
-        talk.send(ClientMessage::Setup(setup))?;
+        talk.send(requests::setup(pool, url)?)?;
         Ok(talk)
     }
 
@@ -242,34 +219,18 @@ impl Talk {
     fn on_channel(&mut self, id: u32, message: ServerMessage) -> Result<(), Problem> {
         match message {
             ServerMessage::ExtendedJob(job) => {
-                let mut changed = Vec::new();
-                for channel in self.channels.named(id) {
-                    if channel.offer_coinbase(job.clone())? {
-                        changed.push(channel.id);
-                    }
-                }
-                self.begin_work(&changed, false);
+                self.change(id, false, |channel| Ok(channel.offer_coinbase(job.clone())?))?;
             }
             ServerMessage::StandardJob(job) if self.kind == ChannelKind::Standard => {
-                let mut changed = Vec::new();
-                for channel in self.channels.named(id) {
-                    if channel.offer_root(job.clone())? {
-                        changed.push(channel.id);
-                    }
-                }
-                self.begin_work(&changed, false);
+                self.change(id, false, |channel| Ok(channel.offer_root(job.clone())?))?;
             }
             message @ ServerMessage::StandardJob(_) => {
                 return Err(message.unexpected("NewExtendedMiningJob, on an extended channel").into());
             }
-            ServerMessage::SetNewPrevHash(said) => {
-                let mut changed = Vec::new();
-                for channel in self.channels.named(id) {
-                    channel.set_tip(&said).map_err(|UnknownJob(id)| V2Error::UnknownJob(id))?;
-                    changed.push(channel.id);
-                }
-                self.begin_work(&changed, true);
-            }
+            ServerMessage::SetNewPrevHash(said) => self.change(id, true, |channel| {
+                channel.set_tip(&said).map_err(|UnknownJob(id)| V2Error::UnknownJob(id))?;
+                Ok(true)
+            })?,
             ServerMessage::SetTarget(target) => {
                 self.channels.named(id).try_for_each(|channel| channel.set_target(&target.maximum_target))?;
             }
@@ -317,25 +278,8 @@ impl Talk {
     fn open(&mut self) -> Result<(), V2Error> {
         let hashrate = self.nominal.of(self.hashrate.unwrap_or(GUESS) / self.asked.len() as f64);
         self.told = (hashrate, Instant::now());
-        let (nominal_hash_rate, max_target) = (hashrate as f32, self.most.to_le_bytes());
-        let user_identity = text("user_identity", &self.user)?;
-        for request_id in self.asked.clone() {
-            let (user_identity, max_target) = (user_identity.clone(), max_target.into());
-            self.send(match self.kind {
-                ChannelKind::Extended => ClientMessage::OpenExtended(OpenExtendedMiningChannelOwned {
-                    request_id,
-                    user_identity,
-                    nominal_hash_rate,
-                    max_target,
-                    min_extranonce_size: LEAST_EXTRANONCE,
-                }),
-                ChannelKind::Standard => ClientMessage::OpenStandard(OpenStandardMiningChannelOwned {
-                    request_id,
-                    user_identity,
-                    nominal_hash_rate,
-                    max_target,
-                }),
-            })?;
+        for request in self.asked.clone() {
+            self.send(requests::open(self.kind, request, &self.user, hashrate, &self.most)?)?;
         }
         Ok(())
     }
@@ -354,6 +298,23 @@ impl Talk {
         if first {
             self.say(connected);
         }
+        Ok(())
+    }
+
+    /// Changes the channels that something is said to, and begins what there is to be worked on where that is then another.
+    fn change(
+        &mut self,
+        id: u32,
+        clean: bool,
+        mut change: impl FnMut(&mut Channel) -> Result<bool, Problem>,
+    ) -> Result<(), Problem> {
+        let mut changed = Vec::new();
+        for channel in self.channels.named(id) {
+            if change(channel)? {
+                changed.push(channel.id);
+            }
+        }
+        self.begin_work(&changed, clean);
         Ok(())
     }
 
@@ -487,12 +448,6 @@ impl Talk {
     fn say(&mut self, event: Event) {
         self.effects.push_back(Effect::Say(event));
     }
-}
-
-/// A text of 255 bytes at most.
-fn text(field: &'static str, text: &str) -> Result<binary_sv2::Str0255Owned, V2Error> {
-    let read = binary_sv2::Str0255Owned::try_from(text);
-    read.map_err(|_| MessageError::new(field, text, "255 bytes at most").into())
 }
 
 /// What comes of a message that cannot be acted on.
