@@ -8,7 +8,7 @@ pub(in crate::cli) const JSON_HELP: &str = "\
 With --json, one object a line; each has an \"event\":
   connected  url, extranonce1, extranonce2_size, version_mask, resumed
   job        id, channel (null but for Stratum V2), height (null where the coinbase does not say), previous_block,
-             difficulty, clean
+             difficulty, clean, beside (the channels whose jobs are searched in turns with it)
   share      accepted, job, channel, difficulty, hash, backend, kernel, round_trip_ms, code and reason (null if
              accepted)
   block      hash, height, previous_block
@@ -38,6 +38,7 @@ pub(super) enum Line<'a> {
         previous_block: String,
         difficulty: f64,
         clean: bool,
+        beside: Vec<u32>,
     },
     Share {
         accepted: bool,

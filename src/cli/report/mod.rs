@@ -104,8 +104,15 @@ impl Reporter {
                 let previous_block = midstate::sha256::Hash(job.previous_block_hash).to_string();
                 self.tip = Some((height.map(|height| height - 1), previous_block.clone()));
                 let difficulty = difficulty.get();
-                let line =
-                    Line::Job { id: &job.id, channel: job.channel, height, previous_block, difficulty, clean: *clean };
+                let line = Line::Job {
+                    id: &job.id,
+                    channel: job.channel,
+                    height,
+                    previous_block,
+                    difficulty,
+                    clean: *clean,
+                    beside: beside.iter().filter_map(|job| job.channel).collect(),
+                };
                 self.say(&line, "", || {
                     let height = height.map_or_else(|| "?".to_owned(), |height| height.to_string());
                     let channels = match beside.len() {
