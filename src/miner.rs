@@ -4,7 +4,8 @@
 //!
 //! A hash that meets the header's own target is a block. Once it is accepted, every other share on the same previous
 //! block is stale; until the pool has said what became of it, nobody knows. So a block makes the shares behind it wait
-//! for the pool's next word: a job on another block voids them, a job on the same block or a rejection sets them free.
+//! for the pool's next word: a job on another block voids them, a job on the same block (on the channel of the block, where there are
+//! several) or a rejection sets them free.
 //! Where every share is a block, as on a test chain or alone on a node, there is nothing to find until then: the engine pauses.
 //! A pool may take a share that the network does not take for a block, and has nothing new to say then: after two seconds without
 //! a word those that waited are sent, and no other block on the same previous block is waited for.
@@ -103,6 +104,8 @@ type Name = (u64, Option<u32>, String);
 /// A block that was sent, until its fate is known.
 struct Block {
     sent: Instant,
+    /// Its job.
+    job: Arc<Job>,
     /// Whether nothing is searched until then.
     pauses: bool,
     /// Shares that wait for its fate.
@@ -281,8 +284,14 @@ impl Miner {
     fn on_upstream(&mut self, event: upstream::Event) {
         match &event {
             upstream::Event::Job { job, beside, .. } => {
-                let waiting = self.take_waiting();
                 let same_tip = self.tip.replace(job.previous_block_hash) == Some(job.previous_block_hash);
+                // What is said to another channel is no word on the block, as long as its own has the same job.
+                let is_its = |other| self.block.as_ref().is_some_and(|block| Arc::ptr_eq(&block.job, other));
+                let waiting = if same_tip && std::iter::once(job).chain(beside).any(is_its) {
+                    Vec::new()
+                } else {
+                    self.take_waiting()
+                };
                 self.begin(job, beside);
                 if same_tip { self.send_all(waiting) } else { self.drop_stale(waiting) }
             }
@@ -331,7 +340,9 @@ impl Miner {
                 Err(error) => self.said.push_back(Event::BadJob { id: job.id.clone(), error }),
             }
         }
-        self.search_on();
+        if !self.waits() {
+            self.search_on();
+        }
     }
 
     /// Goes on with the jobs, from where their search has come to.
@@ -399,7 +410,8 @@ impl Miner {
         if share.is_block() && self.unmoved != Some(share.origin.job.previous_block_hash) {
             let target = Target::from_compact(share.origin.job.nbits);
             let pauses = target.is_ok_and(|target| share.origin.job.target <= target);
-            self.block = Some(Block { sent: Instant::now(), pauses, behind: Vec::new() });
+            let job = Arc::clone(&share.origin.job);
+            self.block = Some(Block { sent: Instant::now(), job, pauses, behind: Vec::new() });
             if pauses {
                 self.engine.pause();
             }

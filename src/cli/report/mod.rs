@@ -14,10 +14,12 @@ use line::{DeviceLine, Line};
 use midstate::backend::Identity;
 use midstate::config::Secret;
 use midstate::engine;
+use midstate::job::Job;
 use midstate::miner::{self, Stats};
 use midstate::upstream::{self, SessionError};
 use std::io::{self, IsTerminal, Write, stderr, stdout};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use text::{count, visible};
 
@@ -99,29 +101,7 @@ impl Reporter {
                     )
                 })
             }
-            upstream::Event::Job { job, difficulty, clean, beside } => {
-                let height = job.height();
-                let previous_block = midstate::sha256::Hash(job.previous_block_hash).to_string();
-                self.tip = Some((height.map(|height| height - 1), previous_block.clone()));
-                let difficulty = difficulty.get();
-                let line = Line::Job {
-                    id: &job.id,
-                    channel: job.channel,
-                    height,
-                    previous_block,
-                    difficulty,
-                    clean: *clean,
-                    beside: beside.iter().filter_map(|job| job.channel).collect(),
-                };
-                self.say(&line, "", || {
-                    let height = height.map_or_else(|| "?".to_owned(), |height| height.to_string());
-                    let channels = match beside.len() {
-                        0 => String::new(),
-                        others => format!(", beside those of {}", count(others, "other channel")),
-                    };
-                    format!("job {}: block {height}, difficulty {difficulty:.6}{channels}", job.id)
-                })
-            }
+            upstream::Event::Job { job, difficulty, clean, beside } => self.job(job, difficulty.get(), *clean, beside),
             upstream::Event::Answered { share, verdict, round_trip } => {
                 let who = self.worker(share.worker);
                 let error = verdict.as_ref().err();
@@ -190,6 +170,23 @@ impl Reporter {
                 self.error(&format!("{pool}{error}; next try in {:.1} s{meanwhile}", retry.as_secs_f64()))
             }
         }
+    }
+
+    fn job(&mut self, job: &Job, difficulty: f64, clean: bool, beside: &[Arc<Job>]) -> io::Result<()> {
+        let height = job.height();
+        let previous_block = midstate::sha256::Hash(job.previous_block_hash).to_string();
+        self.tip = Some((height.map(|height| height - 1), previous_block.clone()));
+        let (id, channel) = (&job.id, job.channel);
+        let others = beside.iter().filter_map(|job| job.channel).collect();
+        let line = Line::Job { id, channel, height, previous_block, difficulty, clean, beside: others };
+        self.say(&line, "", || {
+            let height = height.map_or_else(|| "?".to_owned(), |height| height.to_string());
+            let channels = match beside.len() {
+                0 => String::new(),
+                others => format!(", beside those of {}", count(others, "other channel")),
+            };
+            format!("job {id}: block {height}, difficulty {difficulty:.6}{channels}")
+        })
     }
 
     /// Says that the chain has a new block.
