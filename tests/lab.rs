@@ -124,7 +124,7 @@ fn each_command_does_what_the_page_says() {
     };
     let mut pool = None;
     let steps = steps();
-    assert_eq!(steps.len(), 6);
+    assert_eq!(steps.len(), 7);
     for step in steps {
         let command = here(&step.command, &key);
         let (program, arguments) = match command.strip_prefix("cargo run --release ").expect("a command of cargo's") {
