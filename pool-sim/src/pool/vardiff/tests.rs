@@ -2,21 +2,13 @@
 
 use super::*;
 
-/// `SplitMix64`: chance that is the same at each run.
-struct Chance(u64);
+/// Chance that is the same at each run.
+struct Chance(fastrand::Rng);
 
 impl Chance {
-    fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((bits ^ (bits >> 31)) >> 11) as f64 / (1u64 << 53) as f64
-    }
-
     /// The time to the next event, in seconds.
     fn gap(&mut self, rate: f64) -> f64 {
-        -(1.0 - self.next()).ln() / rate
+        -(1.0 - self.0.f64()).ln() / rate
     }
 }
 
@@ -46,7 +38,7 @@ impl Simulation {
     fn new(pace: Pace, start: f64, hashrate: f64, seed: u64) -> Simulation {
         let vardiff = Vardiff::new(pace, Difficulty::new(start).unwrap(), Duration::ZERO);
         let works_at = vardiff.difficulty();
-        let chance = Chance(seed);
+        let chance = Chance(fastrand::Rng::with_seed(seed));
         let (now, latency, shares) = (0.0, 0.1, 0);
         Simulation { vardiff, chance, hashrate, now, works_at, latency, sent: vec![], retargets: vec![], shares }
     }
