@@ -23,6 +23,7 @@ pub mod faults;
 mod junit;
 pub mod node;
 pub mod pool;
+mod priority;
 pub mod probe;
 mod simulator;
 pub mod swarm;

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 /// What happens in the pool.
 #[derive(Clone, Debug)]
 pub enum PoolEvent {
-    /// A miner connected.
+    /// A miner connected, and said something or stayed for a second.
     Joined {
         /// The connection, counted from 1.
         session: u64,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest line that is read from a miner, in bytes. The longest honest one is a share with a long user's name, below 1 KiB;
@@ -81,7 +81,7 @@ pub(super) struct Full {
 
 impl Visitors {
     /// Lets a connection in, unless its address has so many.
-    pub(super) fn enter(&self, address: IpAddr, limit: u32) -> Result<Visit<'_>, Full> {
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr, limit: u32) -> Result<Visit, Full> {
         let address = network(address);
         let mut households = self.lock();
         let household = households.entry(address).or_default();
@@ -89,7 +89,7 @@ impl Visitors {
             return Err(Full { is_news: !std::mem::replace(&mut household.is_told, true) });
         }
         household.connections += 1;
-        Ok(Visit { of: self, address })
+        Ok(Visit { of: Arc::clone(self), address })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Household>> {
@@ -100,12 +100,12 @@ impl Visitors {
 
 /// A connection that was let in. Dropped, it makes room.
 #[derive(Debug)]
-pub(super) struct Visit<'a> {
-    of: &'a Visitors,
+pub(super) struct Visit {
+    of: Arc<Visitors>,
     address: IpAddr,
 }
 
-impl Drop for Visit<'_> {
+impl Drop for Visit {
     fn drop(&mut self) {
         let mut households = self.of.lock();
         if let Some(household) = households.get_mut(&self.address) {
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_connections_and_makes_room() {
-        let visitors = Visitors::default();
+        let visitors = Arc::new(Visitors::default());
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         let enter = |text| visitors.enter(address(text), 2);
         let first = enter("10.0.0.1").unwrap();

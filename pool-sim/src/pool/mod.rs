@@ -1,8 +1,8 @@
 //! The pool: a Stratum server (V1, and V2 in `v2`) on the node's templates, or on another pool's jobs.
 //!
-//! One task watches the node and makes jobs, or speaks to the upstream, whose jobs they are; one task for each connection speaks
-//! to its miner. They share the book of jobs, which knows on which terms each was sent, and what was submitted, so that a share
-//! is paid once whatever connection it comes through.
+//! One task watches the node and makes jobs, or speaks to the upstream, whose jobs they are; connections wait on the `porch` until they
+//! say something; then one task for each speaks to its miner. They share the book of jobs, which knows on which terms each was sent,
+//! and what was submitted, so that a share is paid once whatever connection it comes through.
 //!
 //! A share's way: its session hands it to `judge`, which makes a [`ShareRecord`] of it and books what it earns; when the store has
 //! both, the record is said as an event, in full, and the miner is answered.
@@ -20,6 +20,7 @@ mod limits;
 mod local;
 mod obey;
 mod payer;
+mod porch;
 mod record;
 mod refusal;
 mod seen;
@@ -52,6 +53,7 @@ use book::Book;
 use job::Origin;
 use limits::Visitors;
 use local::{Local, make_jobs, next};
+use porch::Porch;
 use seen::{Memory, Seen};
 use sessions::{Claim, Sessions};
 use source::Source;
@@ -59,8 +61,8 @@ use space::Space;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 use thiserror::Error;
 use tips::Tips;
 use tokio::net::TcpListener;
@@ -87,7 +89,7 @@ struct Shared {
     /// How many connections there were.
     connections: AtomicU64,
     sessions: Sessions,
-    visitors: Visitors,
+    visitors: Arc<Visitors>,
     started: Instant,
     on_event: Box<dyn Fn(PoolEvent) + Send + Sync>,
 }
@@ -117,6 +119,9 @@ pub enum PoolError {
     /// The system has no random numbers for the sessions' ids.
     #[error("cannot make ids for sessions: {0}")]
     Random(io::Error),
+    /// The system has no thread for those who connect.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
     /// There is nowhere for miners to connect.
     #[error("ports: none; expected one at least")]
     NoPort,
@@ -137,6 +142,7 @@ pub struct Pool {
     addresses: Vec<SocketAddr>,
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
+    porch: Option<Porch>,
 }
 
 impl Pool {
@@ -171,7 +177,7 @@ impl Pool {
         let sessions = Sessions::new(config.first_extranonce1, config.resume_within, config.silent_after);
         let shared = Arc::new(Shared {
             limits: config.limits,
-            visitors: Visitors::default(),
+            visitors: Arc::default(),
             ports: config.ports.clone(),
             faults: config.faults.clone(),
             sessions: sessions.map_err(PoolError::Random)?,
@@ -206,7 +212,7 @@ impl Pool {
         let shared = Arc::new(Shared {
             ports: config.ports,
             limits: config.limits,
-            visitors: Visitors::default(),
+            visitors: Arc::default(),
             faults: config.faults,
             sessions: sessions.map_err(PoolError::Random)?,
             source: Source::Upstream(upstream),
@@ -223,7 +229,8 @@ impl Pool {
     }
 
     fn run(shared: Arc<Shared>, listeners: Vec<TcpListener>, jobs: JoinHandle<()>) -> Result<Pool, PoolError> {
-        let mut pool = Pool { first: ([0; 4], 0).into(), addresses: Vec::new(), shared, tasks: vec![jobs] };
+        let mut pool =
+            Pool { first: ([0; 4], 0).into(), addresses: Vec::new(), shared, tasks: vec![jobs], porch: None };
         for listener in &listeners {
             let address = listener.local_addr();
             let failed = |source| PoolError::Listen { address: pool.shared.ports[pool.addresses.len()].listen, source };
@@ -234,9 +241,7 @@ impl Pool {
             let directed = director::direct(Arc::clone(&pool.shared), Arc::clone(faults), pool.first);
             pool.tasks.push(tokio::spawn(directed));
         }
-        for (port, listener) in listeners.into_iter().enumerate() {
-            pool.tasks.push(tokio::spawn(accept(Arc::clone(&pool.shared), port, listener)));
-        }
+        pool.porch = Some(Porch::open(Arc::clone(&pool.shared), listeners).map_err(PoolError::Thread)?);
         Ok(pool)
     }
 
@@ -270,42 +275,5 @@ impl Drop for Pool {
         for task in &self.tasks {
             task.abort();
         }
-    }
-}
-
-async fn accept(shared: Arc<Shared>, port: usize, mut listener: TcpListener) {
-    // Without a job there is nothing to say: what miners are told at first depends on it.
-    let is_there = |job: &Arc<PoolJob>| !matches!(job.origin, Origin::Nowhere);
-    if shared.jobs.clone().wait_for(is_there).await.is_err() {
-        return;
-    }
-    // Sessions end with this task.
-    let mut sessions = tokio::task::JoinSet::new();
-    loop {
-        let (stream, peer) = loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok(accepted) => break accepted,
-                    // Out of file descriptors, most likely: others will end.
-                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-                },
-                until = shut(&shared) => {
-                    let Ok(address) = listener.local_addr() else { continue };
-                    drop(listener);
-                    listener = director::reopen(address, until).await;
-                }
-            }
-        };
-        while sessions.try_join_next().is_some() {}
-        let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        sessions.spawn(session::serve(Arc::clone(&shared), number, port, stream, peer));
-    }
-}
-
-/// Waits until a scenario lets nobody connect: until when.
-async fn shut(shared: &Shared) -> Instant {
-    match &shared.faults {
-        Some(faults) => faults.is_shut().await,
-        None => std::future::pending().await,
     }
 }

@@ -37,16 +37,6 @@ const MAX_USERS: usize = 1000;
 
 /// Speaks with a miner until one of the two goes away.
 pub(super) async fn serve(shared: Arc<Shared>, number: u64, port: usize, stream: TcpStream, peer: SocketAddr) {
-    let limit = shared.limits.connections;
-    let _visit = match shared.visitors.enter(peer.ip(), limit) {
-        Ok(visit) => visit,
-        Err(full) => {
-            if full.is_news {
-                shared.say(PoolEvent::TurnedAway { peer, limit });
-            }
-            return;
-        }
-    };
     shared.say(PoolEvent::Joined { session: number, peer, port });
     let port = &shared.ports[port];
     let (read, writer) = stream.into_split();

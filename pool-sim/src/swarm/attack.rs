@@ -2,7 +2,8 @@
 
 use super::miner::connect_to;
 use super::session::{bad, over};
-use super::{Shared, TextError, system};
+use super::{Shared, TextError};
+use crate::priority::idle;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,7 +57,7 @@ pub fn parse_attack(text: &str) -> Result<(Attack, usize), TextError> {
     parts.filter(|(_, count)| (1..=100_000).contains(count)).ok_or_else(|| super::options::error(text, expected))
 }
 
-/// Sends all attackers out, in a thread of their own that steps back where the others want a processor: what is to be seen is what they
+/// Sends all attackers out, in a thread of their own that runs where nobody else wants to: what is to be seen is what they
 /// take at the pool, and not here.
 pub(super) fn spawn(shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -70,7 +71,7 @@ pub(super) fn spawn(shared: Arc<Shared>, stopped: watch::Receiver<bool>) -> io::
         attackers.join_all().await
     };
     std::thread::Builder::new().name("attackers".to_owned()).spawn(move || {
-        system::step_back();
+        idle();
         runtime.block_on(all)
     })?;
     Ok(())

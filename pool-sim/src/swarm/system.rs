@@ -47,13 +47,6 @@ fn raise(_: u64) -> u64 {
     u64::MAX
 }
 
-/// Lets others go before this thread, where a thread can do that by itself.
-pub(super) fn step_back() {
-    // Where it fails, the thread stays as it is.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::nice(19);
-}
-
 /// This process, and the pool's where it is known.
 pub(super) struct Watched {
     own: Process,

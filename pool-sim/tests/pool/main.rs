@@ -12,6 +12,7 @@ mod kill;
 mod limits;
 mod miner;
 mod payouts;
+mod porch;
 mod records;
 mod sessions;
 mod shares;

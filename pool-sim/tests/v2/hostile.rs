@@ -203,3 +203,17 @@ fn a_pool_outlasts_everybody() {
         assert!(after.saturating_sub(before) < 256 << 20, "{before} before, {after} after");
     }
 }
+
+#[test]
+fn who_leaves_without_a_word_is_not_told_of() {
+    let setup = setup(|_| {});
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(setup.address()).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        assert_eq!(std::io::copy(&mut stream, &mut std::io::sink()).unwrap(), 0, "the pool hangs up and says nothing");
+    }
+    let told =
+        setup.events.try_iter().filter(|event| matches!(event, PoolEvent::Joined { .. } | PoolEvent::Left { .. }));
+    assert_eq!(told.count(), 0);
+}
