@@ -34,8 +34,10 @@ class Process:
 
     def __init__(self, *command, env=None, keep=None):
         self.lines, self.times, self.keep = [], [], keep and open(keep, "w")
+        # A group of its own, to be ended whole, but no session: Linux shares processors out among sessions first (autogroup), and what
+        # threads leave to others they would leave to their own process only.
         self.child = subprocess.Popen([str(word) for word in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
+                                      stderr=subprocess.STDOUT, text=True, errors="replace", process_group=0,
                                       env={**os.environ, "NO_COLOR": "1", **(env or {})})
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
